@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { join, resolve } from 'node:path'
+import {
+  matching,
+  oneOf,
+  parseAccountSid,
+  parseBoolean,
+  parseDatabaseUrl,
+  parseKey,
+  parseNetworks,
+  parsePort,
+  parsePublicUrl,
+  wholeNumber,
+} from './config-values.ts'
+import { readOrMakeSecret } from './db/secret-file.ts'
+
+export type Command = 'dev' | 'serve' | 'tool'
+
+export type Environment = Record<string, string | undefined>
+
+export type Setting = {
+  name: string
+  help: string
+  /** The text that stands in when the setting is absent or empty. `text` gives another setting's text. */
+  fallback?: string | ((command: Command, text: (name: string) => string) => string)
+  /** Can also be read from the file that `<name>_FILE` names, and is repeated in no message. */
+  secret?: true
+  /** Why the command cannot do without it, and what to do. */
+  missing?: (command: Command) => string | undefined
+  /** Throws an Error whose message says what is wrong and what to do. */
+  parse: (text: string) => unknown
+}
+
+export const SETTINGS = {
+  port: {
+    name: 'MASKLINE_PORT',
+    help: 'The port to listen on; 0 for any that is free.',
+    fallback: '8080',
+    parse: parsePort,
+  },
+  host: {
+    name: 'MASKLINE_HOST',
+    help: 'The address to listen on; 0.0.0.0 for every network.',
+    fallback: '127.0.0.1',
+    parse: matching(/^[\w.:-]+$/, 'is not an address or host name: write it alone, such as 127.0.0.1'),
+  },
+  public_url: {
+    name: 'MASKLINE_PUBLIC_URL',
+    help: 'Where carriers and applications reach this server; by default host and port.',
+    fallback: (_command, text) => localUrl(text('MASKLINE_HOST'), text('MASKLINE_PORT')),
+    parse: parsePublicUrl,
+  },
+  data_dir: {
+    name: 'MASKLINE_DATA_DIR',
+    help: 'The folder for the embedded PostgreSQL and what dev makes.',
+    fallback: './data',
+    parse: (text: string) => resolve(text),
+  },
+  database_url: {
+    name: 'DATABASE_URL',
+    help: 'A PostgreSQL of your own, 15 or newer; without it one is started in the data folder.',
+    secret: true,
+    parse: parseDatabaseUrl,
+  },
+  master_key: {
+    name: 'MASKLINE_MASTER_KEY',
+    help: 'The key that seals numbers and messages: 32 bytes as 64 hex digits or base64. dev makes one.',
+    secret: true,
+    missing: (command) =>
+      command === 'serve'
+        ? 'is missing: make one with `openssl rand -hex 32` and keep it safe, nothing can be read without it'
+        : undefined,
+    parse: parseKey,
+  },
+  dev_account_sid: {
+    name: 'MASKLINE_DEV_ACCOUNT_SID',
+    help: 'The account that dev makes: AC and 32 hex digits.',
+    parse: parseAccountSid,
+  },
+  dev_auth_token: {
+    name: 'MASKLINE_DEV_AUTH_TOKEN',
+    help: "The auth token of dev's account.",
+    secret: true,
+    parse: matching(/^\S+$/, 'has a space in it: an auth token has none'),
+  },
+  simulator: {
+    name: 'MASKLINE_SIMULATOR',
+    help: 'Whether the simulated carrier is there: true or false; by default only in dev.',
+    fallback: (command) => String(command === 'dev'),
+    parse: parseBoolean,
+  },
+  log_level: {
+    name: 'MASKLINE_LOG_LEVEL',
+    help: 'How much to log: trace, debug, info, warn, error, fatal or silent.',
+    fallback: 'info',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  },
+  callback_allow: {
+    name: 'MASKLINE_CALLBACK_ALLOW',
+    help: 'Private networks that callbacks may go to, such as 10.0.0.0/8,fd00::/8; dev allows everything.',
+    fallback: (command) => (command === 'dev' ? '0.0.0.0/0,::/0' : ''),
+    parse: parseNetworks,
+  },
+  number_validation: {
+    name: 'MASKLINE_NUMBER_VALIDATION',
+    help: 'valid: only numbers a numbering plan has; possible: any of a plausible length, for invented numbers.',
+    fallback: 'valid',
+    parse: oneOf('valid', 'possible'),
+  },
+  retention_days: {
+    name: 'MASKLINE_RETENTION_DAYS',
+    help: 'After how many days a closed session is purged; 0 keeps it.',
+    fallback: '90',
+    parse: wholeNumber(0, 36_500),
+  },
+  radius_miles: {
+    name: 'MASKLINE_RADIUS_MILES',
+    help: 'How near a proxy number is for the geo match level "radius".',
+    fallback: '50',
+    parse: wholeNumber(1, 12_500),
+  },
+  match_calling_code: {
+    name: 'MASKLINE_MATCH_CALLING_CODE',
+    help: "Whether numbers of a country with the same calling code serve where the person's own has none: true or false.",
+    fallback: 'true',
+    parse: parseBoolean,
+  },
+  intercept_timeout_ms: {
+    name: 'MASKLINE_INTERCEPT_TIMEOUT_MS',
+    help: 'How long an intercept callback may take, at most 15000.',
+    fallback: '10000',
+    parse: wholeNumber(1, 15_000),
+  },
+  db_pool: {
+    name: 'MASKLINE_DB_POOL',
+    help: 'How many database connections to hold at most.',
+    fallback: '10',
+    parse: wholeNumber(1, 1_000),
+  },
+  resource_case: {
+    name: 'MASKLINE_RESOURCE_CASE',
+    help: "How REST writes an interaction's types: lower (message) or capitalised (Message).",
+    fallback: 'lower',
+    parse: oneOf('lower', 'capitalised'),
+  },
+} satisfies Record<string, Setting>
+
+type Settings = typeof SETTINGS
+
+/** A setting without a fallback is undefined when it is not set. */
+export type Config = {
+  [Key in keyof Settings]:
+    | ReturnType<Settings[Key]['parse']>
+    | (Settings[Key] extends { fallback: unknown } ? never : undefined)
+}
+
+/** What is wrong with the settings, all of it, one line each. */
+export class ConfigError extends Error {
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/** The configuration of this process: the one place where its environment is read. */
+export const loadConfig = (command: Command): Config => readConfig(process.env, command)
+
+export function readConfig(env: Environment, command: Command): Config {
+  const problems = findUnknown(env)
+  const settings: [string, Setting][] = Object.entries(SETTINGS)
+  const byName = new Map(settings.map(([, setting]) => [setting.name, setting]))
+  const fallbackOf = ({ fallback }: Setting) => (typeof fallback === 'function' ? fallback(command, textOf) : fallback)
+  const textOf = (name: string): string => env[name]?.trim() || (fallbackOf(byName.get(name)!) ?? '')
+  const config: Record<string, unknown> = {}
+  for (const [key, setting] of settings) {
+    try {
+      const given = readText(setting, env)
+      if (given === undefined && setting.missing?.(command)) throw new Error(setting.missing(command))
+      const text = given ?? fallbackOf(setting)
+      if (text !== undefined) config[key] = setting.parse(text)
+    } catch (error) {
+      // A fallback made of other settings is as wrong as they are, and they have been reported.
+      const derived = !env[setting.name] && typeof setting.fallback === 'function'
+      if (!derived) problems.push(`${setting.name}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config as Config
+}
+
+/** The key that dev works with, made at its first start in this data folder. */
+export function devMasterKey(dataDir: string): Buffer {
+  mkdirSync(dataDir, { recursive: true })
+  const path = join(dataDir, 'master.key')
+  const text = readOrMakeSecret(path, () => randomBytes(32).toString('hex'))
+  try {
+    return parseKey(text)
+  } catch (error) {
+    throw new ConfigError([`${path}: ${error instanceof Error ? error.message : error}`])
+  }
+}
+
+function readText(setting: Setting, env: Environment): string | undefined {
+  const text = env[setting.name]?.trim() || undefined
+  const file = setting.secret ? env[`${setting.name}_FILE`]?.trim() : undefined
+  if (!file) return text
+  if (text) throw new Error(`is set, and so is ${setting.name}_FILE: keep one of them`)
+  const content = readSecretFile(setting.name, file)
+  if (content === '') throw new Error(`is to be read from ${file}, which is empty: write it there`)
+  return content
+}
+
+function readSecretFile(name: string, file: string) {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error
+    throw new Error(`cannot be read (${reason}): correct ${name}_FILE or the rights of the file`)
+  }
+}
+
+/** Kubernetes sets these in every pod beside a Service named maskline. */
+const SERVICE_LINK = /^MASKLINE_(SERVICE_(HOST|PORT)(_|$)|PORT_\d+_(TCP|UDP)(_|$))/
+
+function findUnknown(env: Environment): string[] {
+  const settings: Setting[] = Object.values(SETTINGS)
+  const known = settings.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]))
+  const ours = Object.keys(env).filter((name) => name.startsWith('MASKLINE_') && !SERVICE_LINK.test(name))
+  return ours
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const nearest = known.reduce((best, other) => (distance(name, other) < distance(name, best) ? other : best))
+      return `${name}: there is no such setting: did you mean ${nearest}?`
+    })
+}
+
+/** How many letters must change, appear or go to make `b` of `a`. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (const [index, letter] of [...a].entries()) {
+    const next = [index + 1]
+    for (let column = 1; column <= b.length; column++) {
+      const change = row[column - 1]! + (letter === b[column - 1] ? 0 : 1)
+      next.push(Math.min(change, row[column]! + 1, next[column - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+function localUrl(host: string, port: string) {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
+}

@@ -1,0 +1,232 @@
+import type { Generated, Selectable } from 'kysely'
+
+/**
+ * The row types: columns, rows and REST bodies share one spelling. Timestamps are `Date`s; `…_sealed` columns are opened
+ * only with the key ring (`core/seal.ts`).
+ */
+export type Schema = {
+  data_keys: { id: number; purpose: string; wrapped: Buffer; date_created: Generated<Date> }
+  accounts: AccountTable
+  api_keys: ApiKeyTable
+  carriers: CarrierTable
+  services: ServiceTable
+  phone_numbers: PhoneNumberTable
+  sessions: SessionTable
+  participants: ParticipantTable
+  interactions: InteractionTable
+  media: MediaTable
+  callbacks: CallbackTable
+  callback_attempts: CallbackAttemptTable
+  events: EventTable
+  idempotency_keys: {
+    account_sid: string
+    key: string
+    request_digest: Buffer
+    status_code: number | null
+    body_sealed: Buffer | null
+    date_created: Generated<Date>
+  }
+}
+
+export type Account = Selectable<AccountTable>
+export type ApiKey = Selectable<ApiKeyTable>
+export type CarrierRow = Selectable<CarrierTable>
+export type Service = Selectable<ServiceTable>
+export type PhoneNumber = Selectable<PhoneNumberTable>
+export type Session = Selectable<SessionTable>
+export type Participant = Selectable<ParticipantTable>
+export type Interaction = Selectable<InteractionTable>
+export type Media = Selectable<MediaTable>
+export type Callback = Selectable<CallbackTable>
+export type Event = Selectable<EventTable>
+
+export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
+export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
+export type SessionStatus = 'open' | 'in-progress' | 'closed'
+export type SessionMode = 'voice-and-message' | 'voice-only' | 'message-only'
+export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
+
+/** Where an interaction came from: a carrier's webhook, a MessageInteraction, or a customer's TwiML. */
+export type Origin = 'inbound' | 'api' | 'twiml'
+
+/** What was decided. Only `relayed`, `blocked` and `sent` rows belong to a session. */
+export type Outcome = 'relayed' | 'sent' | 'blocked' | 'out-of-session' | 'no-partner' | 'opt-out' | 'mode-mismatch'
+
+/** What is still to be done for an interaction whose `due_at` is set. */
+export type Stage = 'out-of-session' | 'intercept' | 'send'
+
+type Stamps = { date_created: Generated<Date>; date_updated: Generated<Date> }
+
+type AccountTable = Stamps & {
+  sid: string
+  friendly_name: string
+  auth_token_sealed: Buffer
+  auth_token_digest: Buffer
+  status: Generated<'active' | 'suspended'>
+}
+
+type ApiKeyTable = {
+  sid: string
+  account_sid: string
+  friendly_name: string
+  secret_digest: Buffer
+  date_created: Generated<Date>
+  date_revoked: Date | null
+}
+
+type CarrierTable = {
+  sid: string
+  account_sid: string
+  kind: string
+  friendly_name: string
+  credentials_sealed: Buffer
+  date_created: Generated<Date>
+}
+
+type ServiceTable = Stamps & {
+  sid: string
+  account_sid: string
+  unique_name: string
+  default_ttl: number
+  callback_url: string | null
+  geo_match_level: GeoMatchLevel
+  number_selection_behavior: NumberSelectionBehavior
+  intercept_callback_url: string | null
+  out_of_session_callback_url: string | null
+  chat_instance_sid: string | null
+  opt_out_words: Generated<boolean>
+}
+
+type PhoneNumberTable = Stamps & {
+  sid: string
+  account_sid: string
+  carrier_sid: string
+  carrier_number_sid: string
+  phone_number: string
+  friendly_name: string
+  iso_country: string | null
+  capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean }
+  previous_webhooks: Record<string, string> | null
+  restore_at: Date | null
+  service_sid: string | null
+  is_reserved: Generated<boolean>
+}
+
+type SessionTable = Stamps & {
+  service_sid: string
+  sid: string
+  account_sid: string
+  unique_name: string | null
+  status: SessionStatus
+  mode: SessionMode
+  ttl: number
+  ttl_since: Generated<Date>
+  date_expiry: Date | null
+  expires_at: Generated<Date | null>
+  date_started: Date | null
+  date_ended: Date | null
+  date_last_interaction: Date | null
+  closed_reason: ClosedReason | null
+}
+
+type ParticipantTable = Stamps & {
+  service_sid: string
+  sid: string
+  session_sid: string
+  account_sid: string
+  identifier_sealed: Buffer
+  identifier_hash: Buffer
+  friendly_name: string | null
+  proxy_identifier: string
+  proxy_identifier_sid: string
+  date_deleted: Date | null
+  date_released: Date | null
+}
+
+type InteractionTable = Stamps & {
+  service_sid: string
+  sid: string
+  account_sid: string
+  session_sid: string | null
+  type: 'message' | 'voice'
+  origin: Origin
+  outcome: Outcome
+  data_sealed: Buffer | null
+  num_media: Generated<number>
+  num_segments: Generated<number>
+  carrier_sid: string
+  event_id: string | null
+  dialled_number: string | null
+  sender_sealed: Buffer | null
+  sender_hash: Buffer | null
+  recipient_sealed: Buffer | null
+  geography: Record<string, string> | null
+  inbound_participant_sid: string | null
+  inbound_resource_sid: string | null
+  inbound_resource_status: string | null
+  outbound_participant_sid: string | null
+  outbound_resource_sid: string | null
+  outbound_resource_status: string | null
+  outbound_carrier_id: string | null
+  outbound_number: string | null
+  error_code: number | null
+  stage: Stage | null
+  due_at: Date | null
+  attempts: Generated<number>
+  send_started_at: Date | null
+}
+
+type MediaTable = {
+  service_sid: string
+  interaction_sid: string
+  position: number
+  token: string
+  state: 'pending' | 'hosted' | 'public' | 'lost'
+  source_url_sealed: Buffer
+  content_type: string | null
+  bytes_sealed: Buffer | null
+  expires_at: Date | null
+}
+
+type CallbackTable = {
+  service_sid: string
+  sid: string
+  account_sid: string
+  interaction_sid: string
+  url: string
+  inbound_resource_status: string | null
+  outbound_resource_status: string | null
+  interaction_date_updated: Date
+  due_at: Date | null
+  attempts: Generated<number>
+  date_delivered: Date | null
+  date_created: Generated<Date>
+}
+
+type CallbackAttemptTable = {
+  service_sid: string
+  sid: string
+  account_sid: string
+  interaction_sid: string
+  callback_sid: string | null
+  kind: 'status' | 'intercept' | 'out-of-session'
+  url: string
+  attempt: number
+  status_code: number | null
+  error: string | null
+  duration_ms: number
+  date_created: Generated<Date>
+}
+
+type EventTable = {
+  service_sid: Generated<string>
+  sid: string
+  account_sid: string
+  error_code: number
+  level: 'error' | 'warning'
+  message: string
+  session_sid: string | null
+  participant_sid: string | null
+  interaction_sid: string | null
+  date_created: Generated<Date>
+}
