@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { ProxyError } from '../../src/core/errors.ts'
+import type { NumberRequest, PoolNumber } from '../../src/core/number-selection.ts'
+
+export const VOICE_AND_SMS = { voice: true, sms: true, mms: true, fax: false }
+export const VOICE = { voice: true, sms: false, mms: false, fax: false }
+export const SMS = { voice: false, sms: true, mms: false, fax: false }
+
+export function poolNumber(phone_number: string, changes: Partial<PoolNumber> = {}): PoolNumber {
+  const sid = `PN${phone_number.replace('+', '').padStart(32, '0')}`
+  const defaults = { iso_country: 'US', capabilities: VOICE_AND_SMS, is_reserved: false, pairs: 0 }
+  return { sid, phone_number, ...defaults, ...changes }
+}
+
+export function requestWith(changes: Partial<NumberRequest>): NumberRequest {
+  return {
+    identifier: '+12025550101',
+    mode: 'voice-and-message',
+    geo_match_level: 'country',
+    number_selection_behavior: 'prefer-sticky',
+    pool: [],
+    taken: new Set(),
+    last_used: new Map(),
+    avoid: new Set(),
+    radius_miles: 50,
+    match_calling_code: true,
+    random: seededRandom(1),
+    ...changes,
+  }
+}
+
+export function refusalOf(run: () => unknown): [number, string] {
+  try {
+    run()
+  } catch (error) {
+    assert.ok(error instanceof ProxyError, String(error))
+    return [error.code, error.message]
+  }
+  assert.fail('not refused')
+}
+
+/** A number that the numbering plan assigns to the country of this Caribbean area code. */
+export function exampleIn(areaCode: string): string {
+  const exchanges: Record<string, string> = {
+    '242': '359',
+    '264': '235',
+    '268': '464',
+    '284': '300',
+    '340': '642',
+    '441': '370',
+    '649': '231',
+    '664': '492',
+    '876': '210',
+  }
+  return `+1${areaCode}${exchanges[areaCode]}1234`
+}
+
+/** Mulberry32: small, and the same on every machine. */
+export function seededRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
