@@ -1,0 +1,134 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Account, ApiKey } from '../db/schema.ts'
+import { isSid, newSid } from './sid.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Makes an account. It may keep the SID and auth token it already has at Twilio, so that its clients change nothing but
+ * the host. Returns the auth token, which is shown this once.
+ */
+export async function createAccount(
+  store: Store,
+  params: { friendly_name: string; sid?: string | undefined; auth_token?: string | undefined },
+): Promise<{ account: Account; auth_token: string }> {
+  const sid = params.sid ?? newSid('AC')
+  if (!isSid('AC', sid)) throw new Error(`"${sid}" is not an account SID: AC and 32 hex digits`)
+  const auth_token = params.auth_token ?? randomBytes(16).toString('hex')
+  if (auth_token.length < 16) throw new Error('An auth token has at least 16 characters')
+  const account = await store.db
+    .insertInto('accounts')
+    .values({
+      sid,
+      friendly_name: params.friendly_name,
+      auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
+      auth_token_digest: store.keys.digest(auth_token),
+    })
+    .onConflict((existing) => existing.column('sid').doNothing())
+    .returningAll()
+    .executeTakeFirst()
+  if (!account) throw new Error(`Account ${sid} exists already; see: maskline accounts list`)
+  return { account, auth_token }
+}
+
+export const findAccount = (store: Store, sid: string) =>
+  store.db.selectFrom('accounts').selectAll().where('sid', '=', sid).executeTakeFirst()
+
+export const listAccounts = (store: Store) => store.db.selectFrom('accounts').selectAll().orderBy('sid').execute()
+
+/** The token that signs this account's callbacks. */
+export async function authTokenOf(store: Store, account_sid: string): Promise<string> {
+  const account = await store.db
+    .selectFrom('accounts')
+    .select('auth_token_sealed')
+    .where('sid', '=', account_sid)
+    .executeTakeFirstOrThrow()
+  return store.keys.open(`${account_sid}/auth_token`, account.auth_token_sealed)
+}
+
+/** Gives an account another auth token. Callbacks are signed with it from now on. */
+export async function setAuthToken(store: Store, sid: string, auth_token: string): Promise<void> {
+  await store.db
+    .updateTable('accounts')
+    .set({
+      auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
+      auth_token_digest: store.keys.digest(auth_token),
+    })
+    .where('sid', '=', sid)
+    .execute()
+}
+
+/** Returns the secret, which is shown this once and kept only as a digest. */
+export async function createApiKey(
+  store: Store,
+  params: { account_sid: string; friendly_name: string },
+): Promise<{ key: ApiKey; secret: string }> {
+  const secret = randomBytes(24).toString('base64url')
+  const key = await store.db
+    .insertInto('api_keys')
+    .values({ ...params, sid: newSid('SK'), secret_digest: store.keys.digest(secret) })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return { key, secret }
+}
+
+export const listApiKeys = (store: Store, account_sid: string) =>
+  store.db.selectFrom('api_keys').selectAll().where('account_sid', '=', account_sid).orderBy('sid').execute()
+
+/** False when there is no such key, or it was revoked before. */
+export async function revokeApiKey(store: Store, sid: string): Promise<boolean> {
+  const revoked = await store.db
+    .updateTable('api_keys')
+    .set({ date_revoked: new Date() })
+    .where('sid', '=', sid)
+    .where('date_revoked', 'is', null)
+    .returning('sid')
+    .executeTakeFirst()
+  return revoked !== undefined
+}
+
+export type Caller = { account_sid: string; account_status: Account['status'] }
+
+/** A revoked key or a changed token is refused everywhere within this time. */
+const CREDENTIALS_CACHED_MS = 5_000
+const CREDENTIALS_CACHED = 10_000
+
+/**
+ * Checks Basic credentials: account SID and auth token, or API key SID and secret. An unknown name costs what a wrong
+ * secret does. What the database said of a name is kept for a few seconds, so that a busy caller costs one digest.
+ */
+export function createAuthenticator(store: Store, now: () => number = Date.now) {
+  type Known = { caller: Caller; digest: Buffer } | undefined
+  const cache = new Map<string, { known: Known; until: number }>()
+  const nobody = store.keys.digest(randomBytes(16).toString('hex'))
+
+  return async function authenticate(username: string, password: string): Promise<Caller | undefined> {
+    let cached = cache.get(username)
+    if (!cached || cached.until <= now()) {
+      if (cache.size >= CREDENTIALS_CACHED) cache.clear()
+      cached = { known: await findCredentials(store, username), until: now() + CREDENTIALS_CACHED_MS }
+      cache.set(username, cached)
+    }
+    const matches = timingSafeEqual(store.keys.digest(password), cached.known?.digest ?? nobody)
+    return matches ? cached.known?.caller : undefined
+  }
+}
+
+async function findCredentials(store: Store, username: string) {
+  if (isSid('SK', username)) {
+    const key = await store.db
+      .selectFrom('api_keys as k')
+      .innerJoin('accounts as a', 'a.sid', 'k.account_sid')
+      .select(['k.secret_digest as digest', 'a.sid', 'a.status'])
+      .where('k.sid', '=', username)
+      .where('k.date_revoked', 'is', null)
+      .executeTakeFirst()
+    return key && { caller: { account_sid: key.sid, account_status: key.status }, digest: key.digest }
+  }
+  const account = await findAccount(store, username)
+  return (
+    account && {
+      caller: { account_sid: account.sid, account_status: account.status },
+      digest: account.auth_token_digest,
+    }
+  )
+}

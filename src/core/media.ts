@@ -1,0 +1,108 @@
+import { sql } from 'kysely'
+import type { Media } from '../db/schema.ts'
+import { type Carrier, CarrierError } from './carrier.ts'
+import { recordEvent } from './events.ts'
+import { listMedia, openMediaSource } from './interactions.ts'
+import type { Store } from './store.ts'
+
+/**
+ * An attachment's address at the carrier names its account and needs its credentials: passed on it would fail, or tell.
+ * So each is fetched once, before anybody is told of it, and served by us under an address nobody can guess, for a day.
+ */
+const HOSTED_FOR = '24 hours'
+const MAX_BYTES = 5 * 1024 * 1024
+
+/** What we serve an attachment as; anything else goes out as bytes that no browser will run. */
+const SAFE_TYPES =
+  /^(image\/(jpeg|png|gif|webp|bmp|tiff|heic|heif)|audio\/[\w.+-]+|video\/[\w.+-]+|application\/pdf|text\/(plain|vcard|x-vcard))$/
+
+/** Fetches what is still at the carrier. Throws `CarrierError` when that should be tried again later. */
+export async function hostMedia(
+  store: Store,
+  carrier: Carrier,
+  interaction: { service_sid: string; sid: string; account_sid: string; session_sid: string | null; num_media: number },
+): Promise<void> {
+  if (interaction.num_media === 0) return
+  for (const item of await listMedia(store, interaction)) {
+    if (item.state === 'pending') await hostOne(store, carrier, interaction, item)
+  }
+}
+
+async function hostOne(
+  store: Store,
+  carrier: Carrier,
+  interaction: { account_sid: string; session_sid: string | null },
+  item: Media,
+) {
+  try {
+    const fetched = await carrier.fetchMedia(openMediaSource(store, item), MAX_BYTES)
+    if (fetched === 'public') return await setMedia(store, item, { state: 'public' })
+    const place = `${item.interaction_sid}/media/${item.position}/bytes`
+    await setMedia(store, item, {
+      state: 'hosted',
+      content_type: fetched.content_type,
+      bytes_sealed: store.keys.seal(place, fetched.bytes),
+      expires_at: sql<Date>`now() + ${HOSTED_FOR}::interval`,
+    })
+  } catch (error) {
+    if (!(error instanceof CarrierError) || error.outcome !== 'refused') throw error
+    await setMedia(store, item, { state: 'lost' })
+    const { account_sid, session_sid } = interaction
+    const { service_sid, interaction_sid } = item
+    await recordEvent(store, {
+      error_code: 11200,
+      account_sid,
+      service_sid,
+      session_sid,
+      interaction_sid,
+      values: { url: `Attachment ${item.position} at the carrier` },
+    })
+  }
+}
+
+type MediaChanges = {
+  state: Media['state']
+  content_type?: string
+  bytes_sealed?: Buffer
+  expires_at?: ReturnType<typeof sql<Date>>
+}
+
+async function setMedia(store: Store, item: Media, changes: MediaChanges) {
+  await store.db
+    .updateTable('media')
+    .set(changes)
+    .where('service_sid', '=', item.service_sid)
+    .where('interaction_sid', '=', item.interaction_sid)
+    .where('position', '=', item.position)
+    .execute()
+}
+
+/** The attachment behind an address we gave out; undefined once it has expired. */
+export async function findHostedMedia(
+  store: Store,
+  service_sid: string,
+  token: string,
+): Promise<{ content_type: string; bytes: Buffer; name: string } | undefined> {
+  const item = await store.db
+    .selectFrom('media')
+    .selectAll()
+    .where('service_sid', '=', service_sid)
+    .where('token', '=', token)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .executeTakeFirst()
+  if (!item?.bytes_sealed) return undefined
+  const type = item.content_type?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const content_type = SAFE_TYPES.test(type) ? type : 'application/octet-stream'
+  const bytes = store.keys.openBytes(`${item.interaction_sid}/media/${item.position}/bytes`, item.bytes_sealed)
+  return { content_type, bytes, name: `m${item.position + 1}` }
+}
+
+/** Forgets the bytes of attachments whose address has expired. Returns how many. */
+export async function forgetExpiredMedia(store: Store): Promise<number> {
+  const { numUpdatedRows } = await store.db
+    .updateTable('media')
+    .set({ bytes_sealed: null, expires_at: null, state: 'lost' })
+    .where('expires_at', '<=', sql<Date>`now()`)
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
+}

@@ -1,0 +1,108 @@
+import { sql } from 'kysely'
+import type { Interaction, Session } from '../db/schema.ts'
+import { moveLegStatement } from '../db/statements/move-leg.ts'
+import { MESSAGE_STATUSES, type MessageStatus, type StatusReport } from './carrier.ts'
+import { CATALOGUE, type ErrorCode } from './errors.ts'
+import { recordEvent } from './events.ts'
+import { isSid, newSid } from './sid.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Carriers repeat reports and deliver them out of order, so a leg only ever moves to a higher rank, the place in
+ * MESSAGE_STATUSES: any order of any set of reports ends at the same status.
+ */
+export const supersededBy = (status: MessageStatus): MessageStatus[] =>
+  MESSAGE_STATUSES.slice(0, MESSAGE_STATUSES.indexOf(status))
+
+export type LegChange = {
+  status: MessageStatus
+  carrier_message_id?: string
+  resource_sid?: string | undefined
+  error_code?: number | undefined
+}
+
+/** Records what became of an interaction's outbound leg. False when there is no such leg for this carrier. */
+export async function moveLeg(
+  store: Store,
+  leg: { service_sid: string; sid: string; carrier_sid?: string },
+  change: LegChange,
+): Promise<boolean> {
+  const { status, error_code } = change
+  const moved = await moveLegStatement(store.pool, {
+    service_sid: leg.service_sid,
+    sid: leg.sid,
+    carrier_sid: leg.carrier_sid ?? null,
+    status,
+    superseded: supersededBy(status),
+    carrier_message_id: change.carrier_message_id ?? null,
+    resource_sid: change.carrier_message_id ? resourceSid(change) : null,
+    error_code: error_code ?? null,
+    callback_sid: newSid('CB'),
+  })
+  if (moved?.advances && error_code && error_code in CATALOGUE) {
+    const { account_sid, session_sid } = moved
+    const where = { account_sid, service_sid: leg.service_sid, session_sid, interaction_sid: leg.sid }
+    await recordEvent(store, { ...where, error_code: error_code as ErrorCode })
+  }
+  return moved !== undefined
+}
+
+/** The vendor's SID where the carrier's id is one; other carriers' messages get one of ours. */
+function resourceSid({ resource_sid, carrier_message_id = '' }: LegChange) {
+  if (resource_sid) return resource_sid
+  return isSid('SM', carrier_message_id) || isSid('MM', carrier_message_id) ? carrier_message_id : newSid('SM')
+}
+
+/** A carrier's report about a message we sent. False when we know of no such message: the carrier need not try again. */
+export const recordReport = (
+  store: Store,
+  carrier_sid: string,
+  leg: { service_sid: string; sid: string },
+  report: StatusReport,
+): Promise<boolean> => moveLeg(store, { ...leg, carrier_sid }, report)
+
+/**
+ * Cancels what is queued in a session and has not begun to leave: the session closed, or a participant was removed. Runs
+ * in the transaction that does so and holds the session's row.
+ */
+export async function cancelQueuedMessages(trx: Store, session: Session, participant_sid?: string): Promise<void> {
+  let query = trx.db
+    .updateTable('interactions')
+    .set({ outbound_resource_status: 'canceled', stage: null, due_at: null, date_updated: sql`now()` })
+    .where('service_sid', '=', session.service_sid)
+    .where('session_sid', '=', session.sid)
+    .where('due_at', 'is not', null)
+    .where('send_started_at', 'is', null)
+  if (participant_sid) {
+    query = query.where((is) =>
+      is.or([
+        is('inbound_participant_sid', '=', participant_sid),
+        is('outbound_participant_sid', '=', participant_sid),
+      ]),
+    )
+  }
+  for (const interaction of await query.returningAll().execute()) await tellCanceled(trx, interaction)
+}
+
+async function tellCanceled(trx: Store, interaction: Interaction) {
+  const service = await trx.db
+    .selectFrom('services')
+    .select('callback_url')
+    .where('sid', '=', interaction.service_sid)
+    .executeTakeFirst()
+  if (!service?.callback_url) return
+  await trx.db
+    .insertInto('callbacks')
+    .values({
+      service_sid: interaction.service_sid,
+      sid: newSid('CB'),
+      account_sid: interaction.account_sid,
+      interaction_sid: interaction.sid,
+      url: service.callback_url,
+      inbound_resource_status: interaction.inbound_resource_status,
+      outbound_resource_status: interaction.outbound_resource_status,
+      interaction_date_updated: interaction.date_updated,
+      due_at: sql`now()`,
+    })
+    .execute()
+}

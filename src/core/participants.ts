@@ -1,0 +1,155 @@
+import { sql } from 'kysely'
+import type { Participant, Service, Session } from '../db/schema.ts'
+import { type Identifier, maskLastFour, parseIdentifier } from './e164.ts'
+import { ProxyError } from './errors.ts'
+import { cancelQueuedMessages } from './outbound.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import { claimBestNumber, claimNamedNumber, type NamedNumber } from './pairs.ts'
+import { closeExpiredSessions, isLive, lockSession } from './session-state.ts'
+import { newSid } from './sid.ts'
+import { inTransaction, type Store } from './store.ts'
+
+export type NewParticipant = NamedNumber & { identifier: string; friendly_name?: string | undefined }
+
+/** A participant with the number in clear, for whoever may see it. */
+export type OpenedParticipant = Participant & { identifier: string }
+
+export const openParticipant = (store: Store, row: Participant): OpenedParticipant => ({
+  ...row,
+  identifier: store.keys.open(`${row.sid}/identifier`, row.identifier_sealed),
+})
+
+const MAX_PARTICIPANTS = 2
+
+/**
+ * Adds a person to a session that is being created or is locked by this transaction. Throws 80103, 80404, 80607, 80609,
+ * 80612, 80616 for the person, 80201–80208 and 80304–80606 for the number.
+ */
+export async function addParticipant(
+  trx: Store,
+  service: Service,
+  session: Session,
+  params: NewParticipant,
+): Promise<OpenedParticipant> {
+  if (!isLive(session)) throw new ProxyError(80607)
+  const person = parseIdentifier(params.identifier, trx.rules.number_validation)
+  const identifier_hash = trx.keys.blindIndex(person.identifier)
+  const others = await checkRoster(trx, session, identifier_hash)
+  await refuseOwnNumber(trx, service, person)
+  await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash })
+
+  const sid = newSid('KP')
+  const row = {
+    service_sid: service.sid,
+    sid,
+    session_sid: session.sid,
+    account_sid: service.account_sid,
+    identifier_sealed: trx.keys.seal(`${sid}/identifier`, person.identifier),
+    identifier_hash,
+    friendly_name: params.friendly_name ?? null,
+  }
+  const participant =
+    params.proxy_identifier || params.proxy_identifier_sid
+      ? await claimNamedNumber(trx, service, session, person, row, params)
+      : await claimBestNumber(trx, service, session, person, row, others)
+  return { ...participant, identifier: person.identifier }
+}
+
+async function checkRoster(trx: Store, session: Session, identifier_hash: Buffer) {
+  const roster = await trx.db
+    .selectFrom('participants')
+    .select(['identifier_hash', 'date_deleted', 'proxy_identifier'])
+    .where('service_sid', '=', session.service_sid)
+    .where('session_sid', '=', session.sid)
+    .execute()
+  const same = roster.find((member) => member.identifier_hash.equals(identifier_hash))
+  if (same) throw new ProxyError(same.date_deleted ? 80612 : 80103)
+  const present = roster.filter((member) => !member.date_deleted)
+  if (present.length >= MAX_PARTICIPANTS) throw new ProxyError(80609)
+  return present
+}
+
+/** One of our own numbers as a person would send messages round in circles. */
+async function refuseOwnNumber(trx: Store, service: Service, person: Identifier) {
+  const number = person.identifier.slice(person.identifier.indexOf(':') + 1)
+  const own = await trx.db
+    .selectFrom('phone_numbers')
+    .select('sid')
+    .where('phone_number', '=', number)
+    .where('service_sid', '=', service.sid)
+    .executeTakeFirst()
+  if (own) throw new ProxyError(80404, { identifier: maskLastFour(number) })
+}
+
+/** Adds a person to a session that is there already. Undefined when the session is gone. */
+export async function createParticipant(
+  store: Store,
+  service: Service,
+  session_sid: string,
+  params: NewParticipant,
+): Promise<OpenedParticipant | undefined> {
+  return await inTransaction(store, async (trx) => {
+    const session = await lockSession(trx, service.sid, session_sid)
+    return session && (await addParticipant(trx, service, session, params))
+  })
+}
+
+const participantsOf = (store: Store, service_sid: string, session_sid: string) =>
+  store.db
+    .selectFrom('participants')
+    .selectAll()
+    .where('service_sid', '=', service_sid)
+    .where('session_sid', '=', session_sid)
+
+/** Removed participants included: they can still be fetched, and show `date_deleted`. */
+export async function findParticipant(
+  store: Store,
+  service_sid: string,
+  session_sid: string,
+  sid: string,
+): Promise<OpenedParticipant | undefined> {
+  const row = await participantsOf(store, service_sid, session_sid).where('sid', '=', sid).executeTakeFirst()
+  return row && openParticipant(store, row)
+}
+
+export async function listParticipants(
+  store: Store,
+  service_sid: string,
+  session_sid: string,
+  page: PageRequest,
+): Promise<Page<OpenedParticipant>> {
+  const present = participantsOf(store, service_sid, session_sid).where('date_deleted', 'is', null)
+  const found = await readPage(present, 'sid', page)
+  return { ...found, rows: found.rows.map((row) => openParticipant(store, row)) }
+}
+
+/**
+ * Removes a person: the pair is free at once, the row stays with the session, and the person can never be added to it
+ * again. False when there is nobody to remove. What is queued from or to them is not sent any more.
+ */
+export async function removeParticipant(
+  store: Store,
+  service_sid: string,
+  session_sid: string,
+  sid: string,
+): Promise<boolean> {
+  return await inTransaction(store, async (trx) => {
+    const session = await lockSession(trx, service_sid, session_sid)
+    if (!session) return false
+    const removed = await trx.db
+      .updateTable('participants')
+      .set({
+        date_deleted: sql`now()`,
+        date_released: sql`coalesce(date_released, now())`,
+        date_updated: sql`now()`,
+      })
+      .where('service_sid', '=', service_sid)
+      .where('session_sid', '=', session_sid)
+      .where('sid', '=', sid)
+      .where('date_deleted', 'is', null)
+      .returning('sid')
+      .executeTakeFirst()
+    if (removed) await cancelQueuedMessages(trx, session, sid)
+    return removed !== undefined
+  })
+}

@@ -1,0 +1,32 @@
+import { sql } from 'kysely'
+import { deleteBelongings } from './sessions.ts'
+import type { Store } from './store.ts'
+
+const BATCH = 1000
+/** A client that repeats a request later than this is not retrying it. */
+const IDEMPOTENCY_KEYS_KEPT = '24 hours'
+
+/** Deletes what no session owns once it is as old as closed sessions may get: events, attempts, messages of strangers. */
+export async function purgeOldRecords(store: Store): Promise<void> {
+  const { db } = store
+  await sql`delete from idempotency_keys where date_created < now() - ${IDEMPOTENCY_KEYS_KEPT}::interval`.execute(db)
+  const { retention_days } = store.rules
+  if (retention_days === 0) return
+  const old = sql<Date>`now() - make_interval(days => ${retention_days})`
+  const strangers = await db
+    .selectFrom('interactions')
+    .select(['service_sid', 'sid'])
+    .where('session_sid', 'is', null)
+    .where('due_at', 'is', null)
+    .where('date_created', '<', old)
+    .limit(BATCH)
+    .execute()
+  for (const { service_sid, sid } of strangers) {
+    await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
+    await deleteBelongings(db, service_sid, [{ sid }])
+  }
+  await db.deleteFrom('callbacks').where('due_at', 'is', null).where('date_created', '<', old).execute()
+  for (const table of ['callback_attempts', 'events'] as const) {
+    await db.deleteFrom(table).where('date_created', '<', old).execute()
+  }
+}

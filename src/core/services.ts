@@ -1,0 +1,134 @@
+import { sql } from 'kysely'
+import type { GeoMatchLevel, NumberSelectionBehavior, Service } from '../db/schema.ts'
+import { invalidParameter, ProxyError } from './errors.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import { newSid } from './sid.ts'
+import { inTransaction, type Store } from './store.ts'
+
+export type ServiceParams = {
+  unique_name?: string | undefined
+  default_ttl?: number | undefined
+  callback_url?: string | null | undefined
+  geo_match_level?: GeoMatchLevel | undefined
+  number_selection_behavior?: NumberSelectionBehavior | undefined
+  intercept_callback_url?: string | null | undefined
+  out_of_session_callback_url?: string | null | undefined
+  chat_instance_sid?: string | null | undefined
+}
+
+/** Throws 80602 when the account has a service of that name, 80701 for a callback URL that cannot work. */
+export async function createService(
+  store: Store,
+  account_sid: string,
+  params: ServiceParams & { unique_name: string },
+): Promise<Service> {
+  checkCallbackUrls(store, params)
+  const service = await store.db
+    .insertInto('services')
+    .values({
+      sid: newSid('KS'),
+      account_sid,
+      default_ttl: 0,
+      geo_match_level: 'country',
+      number_selection_behavior: 'prefer-sticky',
+      ...params,
+    })
+    .onConflict((named) => named.columns(['account_sid', 'unique_name']).doNothing())
+    .returningAll()
+    .executeTakeFirst()
+  if (!service) throw new ProxyError(80602)
+  return service
+}
+
+export const findService = (store: Store, account_sid: string, sid: string) =>
+  store.db
+    .selectFrom('services')
+    .selectAll()
+    .where('account_sid', '=', account_sid)
+    .where('sid', '=', sid)
+    .executeTakeFirst()
+
+export const findServiceByName = (store: Store, account_sid: string, unique_name: string) =>
+  store.db
+    .selectFrom('services')
+    .selectAll()
+    .where('account_sid', '=', account_sid)
+    .where('unique_name', '=', unique_name)
+    .executeTakeFirst()
+
+export async function listServices(store: Store, account_sid: string, page: PageRequest): Promise<Page<Service>> {
+  return await readPage(store.db.selectFrom('services').selectAll().where('account_sid', '=', account_sid), 'sid', page)
+}
+
+/** Changes what is given; throws as `createService`. */
+export async function updateService(
+  store: Store,
+  service: Service,
+  params: ServiceParams & { opt_out_words?: boolean | undefined },
+): Promise<Service> {
+  checkCallbackUrls(store, params)
+  const changes = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
+  if (Object.keys(changes).length === 0) return service
+  return await inTransaction(store, async ({ db }) => {
+    if (params.unique_name !== undefined) {
+      const namesake = await db
+        .selectFrom('services')
+        .select('sid')
+        .where('account_sid', '=', service.account_sid)
+        .where('unique_name', '=', params.unique_name)
+        .where('sid', '!=', service.sid)
+        .executeTakeFirst()
+      if (namesake) throw new ProxyError(80602)
+    }
+    const updated = await db
+      .updateTable('services')
+      .set({ ...changes, date_updated: new Date() })
+      .where('sid', '=', service.sid)
+      .returningAll()
+      .executeTakeFirst()
+    if (!updated) throw new ProxyError(80503)
+    return updated
+  }).catch((error) => {
+    // Two requests took the name at once: the index let one of them.
+    if ((error as { constraint?: string }).constraint === 'services_unique_name') throw new ProxyError(80602)
+    throw error
+  })
+}
+
+/**
+ * Deletes a service with all that is in it, open sessions included, as the vendor does. Its numbers go back to the
+ * account, and the webhooks they had before are restored (`jobs/restore-numbers.ts`).
+ */
+export async function deleteService(store: Store, service: Service): Promise<void> {
+  const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
+  await inTransaction(store, async ({ db }) => {
+    await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
+    await db
+      .updateTable('phone_numbers')
+      .set({ service_sid: null, is_reserved: false, restore_at: sql`now()` })
+      .where('service_sid', '=', service.sid)
+      .execute()
+    await db.deleteFrom('services').where('sid', '=', service.sid).execute()
+  })
+}
+
+function checkCallbackUrls(store: Store, params: ServiceParams) {
+  const urls = {
+    CallbackUrl: params.callback_url,
+    InterceptCallbackUrl: params.intercept_callback_url,
+    OutOfSessionCallbackUrl: params.out_of_session_callback_url,
+  }
+  for (const [name, value] of Object.entries(urls)) if (value) checkCallbackUrl(store, name, value)
+}
+
+function checkCallbackUrl(store: Store, name: string, value: string) {
+  if (value.length > 4000) throw invalidParameter(name, 'It may have at most 4000 characters.')
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw invalidParameter(name, 'Give an absolute http or https URL.')
+  }
+  if (url.origin === new URL(store.rules.public_url).origin) {
+    throw invalidParameter(name, 'It points at this server, which would call itself.')
+  }
+}

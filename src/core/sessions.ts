@@ -1,0 +1,123 @@
+import { type SqlBool, sql } from 'kysely'
+import type { Service, Session, SessionMode } from '../db/schema.ts'
+import { invalidParameter, ProxyError } from './errors.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import { addParticipant, type NewParticipant } from './participants.ts'
+import { closeSession, expired, isLive, lockSession, type RequestedStatus, sessionsOf } from './session-state.ts'
+import { newSid } from './sid.ts'
+import { inTransaction, type Store } from './store.ts'
+
+export type NewSession = {
+  unique_name?: string | undefined
+  date_expiry?: Date | undefined
+  ttl?: number | undefined
+  mode?: SessionMode | undefined
+  status?: RequestedStatus | undefined
+  participants?: NewParticipant[] | undefined
+}
+
+/**
+ * Creates a session with its participants, or nothing at all. Throws 80603 for a taken name, 80609 for a third
+ * participant, 80701 for an expiry in the past, and what `addParticipant` throws.
+ */
+export async function createSession(store: Store, service: Service, params: NewSession): Promise<Session> {
+  const { participants = [], status = 'open', date_expiry = null, unique_name = null } = params
+  if (status === 'failed' || status === 'unknown') throw new ProxyError(80608)
+  if (participants.length > 2) throw new ProxyError(80609)
+  return await inTransaction(store, async (trx) => {
+    const session = await trx.db
+      .insertInto('sessions')
+      .values({
+        service_sid: service.sid,
+        sid: newSid('KC'),
+        account_sid: service.account_sid,
+        unique_name,
+        status: status === 'in-progress' ? 'in-progress' : 'open',
+        mode: params.mode ?? 'voice-and-message',
+        ttl: params.ttl ?? service.default_ttl,
+        date_expiry,
+        date_started: status === 'in-progress' ? sql`now()` : null,
+      })
+      .onConflict((named) =>
+        named.columns(['service_sid', 'unique_name']).where('unique_name', 'is not', null).doNothing(),
+      )
+      .returningAll()
+      .returning(sql<SqlBool>`expires_at <= now()`.as('is_past'))
+      .executeTakeFirst()
+    if (!session) throw new ProxyError(80603)
+    const { is_past, ...created } = session
+    if (date_expiry && is_past) throw invalidParameter('DateExpiry', 'It is in the past.')
+    for (const participant of participants) await addParticipant(trx, service, created, participant)
+    return status === 'closed' ? await closeSession(trx, created, 'api') : created
+  })
+}
+
+/** By SID, of a session that may have run out meanwhile: then it is closed first, and returned as closed. */
+export async function findSession(store: Store, service_sid: string, sid: string): Promise<Session | undefined> {
+  return await settle(store, sessionsOf(store, service_sid).where('sid', '=', sid))
+}
+
+export async function findSessionByName(store: Store, service_sid: string, name: string): Promise<Session | undefined> {
+  return await settle(store, sessionsOf(store, service_sid).where('unique_name', '=', name))
+}
+
+async function settle(store: Store, query: ReturnType<typeof sessionsOf>): Promise<Session | undefined> {
+  const found = await query.select(expired.as('is_expired')).executeTakeFirst()
+  if (!found) return undefined
+  const { is_expired, ...session } = found
+  if (!is_expired || !isLive(session)) return session
+  return await inTransaction(store, async (trx) => {
+    const locked = await lockSession(trx, session.service_sid, session.sid)
+    return locked ?? session
+  })
+}
+
+export async function listSessions(store: Store, service_sid: string, page: PageRequest): Promise<Page<Session>> {
+  return await readPage(sessionsOf(store, service_sid), 'sid', page)
+}
+
+/** Deletes a session with all that belongs to it; its name is free at once. False when it was not there. */
+export async function deleteSession(store: Store, service_sid: string, sid: string): Promise<boolean> {
+  return await inTransaction(store, async ({ db }) => {
+    const deleted = await db
+      .deleteFrom('sessions')
+      .where('service_sid', '=', service_sid)
+      .where('sid', '=', sid)
+      .returning('sid')
+      .executeTakeFirst()
+    if (!deleted) return false
+    await db.deleteFrom('participants').where('service_sid', '=', service_sid).where('session_sid', '=', sid).execute()
+    const interactions = await db
+      .deleteFrom('interactions')
+      .where('service_sid', '=', service_sid)
+      .where('session_sid', '=', sid)
+      .returning('sid')
+      .execute()
+    await deleteBelongings(db, service_sid, interactions)
+    return true
+  })
+}
+
+/** What hangs on interactions that are gone. */
+export async function deleteBelongings(db: Store['db'], service_sid: string, interactions: { sid: string }[]) {
+  if (interactions.length === 0) return
+  const sids = interactions.map((interaction) => interaction.sid)
+  for (const table of ['media', 'callbacks', 'callback_attempts'] as const) {
+    await db.deleteFrom(table).where('service_sid', '=', service_sid).where('interaction_sid', 'in', sids).execute()
+  }
+}
+
+/** The sweeper's other step: deletes up to `limit` sessions that closed longer ago than they are kept. */
+export async function purgeClosedSessions(store: Store, limit: number): Promise<number> {
+  const { retention_days } = store.rules
+  if (retention_days === 0) return 0
+  const due = await store.db
+    .selectFrom('sessions')
+    .select(['service_sid', 'sid'])
+    .where('status', '=', 'closed')
+    .where('date_ended', '<', sql<Date>`now() - make_interval(days => ${retention_days})`)
+    .limit(limit)
+    .execute()
+  for (const { service_sid, sid } of due) await deleteSession(store, service_sid, sid)
+  return due.length
+}

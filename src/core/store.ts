@@ -1,0 +1,44 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import type pg from 'pg'
+import type { Schema } from '../db/schema.ts'
+import type { Keyring } from './seal.ts'
+
+export type Db = Kysely<Schema>
+
+/** What every function of the core is given first: the database (or a transaction), the keys, the deployment's rules. */
+export type Store = {
+  db: Db
+  /** For the hot statements, which are prepared once per connection; never inside a transaction of `db`. */
+  pool: pg.Pool
+  keys: Keyring
+  rules: Rules
+}
+
+/** Choices the operator makes for the whole deployment. */
+export type Rules = {
+  public_url: string
+  number_validation: 'valid' | 'possible'
+  radius_miles: number
+  match_calling_code: boolean
+  retention_days: number
+}
+
+export const openKysely = (pool: pg.Pool): Db => new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+
+const RETRYABLE = new Set(['40P01', '40001'])
+const ATTEMPTS = 8
+
+/**
+ * Runs `work` in a transaction, or in the one that is already open. A deadlock or serialisation failure starts it over
+ * (two creates that add the same two people in opposite order do meet), a bounded number of times.
+ */
+export async function inTransaction<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
+  if (store.db.isTransaction) return await work(store)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await store.db.transaction().execute((db) => work({ ...store, db }))
+    } catch (error) {
+      if (attempt === ATTEMPTS || !RETRYABLE.has(String((error as { code?: string }).code))) throw error
+    }
+  }
+}

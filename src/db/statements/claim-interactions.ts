@@ -1,0 +1,63 @@
+import type pg from 'pg'
+import type { Interaction } from '../schema.ts'
+
+/**
+ * Takes interactions with something due: peek at them, move `due_at` past the lease where nobody else did, return what
+ * was won. Whether the session is still live is judged here, in the claiming statement. A close that commits between our
+ * reading and our write has cancelled the row, so that the write then finds it no longer due (`cancelQueuedMessages`).
+ */
+const text = (which: string) => `
+with clock as (select now() as t),
+due as (
+  select i.service_sid, i.sid, i.due_at, i.send_started_at as started_before,
+    i.session_sid is null or (
+      exists (select from sessions s where s.service_sid = i.service_sid and s.sid = i.session_sid
+              and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now()))
+      and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
+                      and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
+    ) as is_live
+  from interactions i where ${which}
+),
+claimed as (
+  update interactions i
+  set due_at = clock.t + make_interval(secs => $1), attempts = i.attempts + 1,
+      send_started_at = case when i.stage = 'send' and due.is_live then coalesce(i.send_started_at, clock.t)
+                             else i.send_started_at end
+  from due, clock
+  where i.service_sid = due.service_sid and i.sid = due.sid and i.due_at is not distinct from due.due_at
+  returning i.*, due.started_before, due.is_live
+)
+select claimed.*, p.identifier_sealed as recipient_identifier_sealed, n.capabilities as outbound_capabilities
+from claimed
+left join participants p on p.service_sid = claimed.service_sid and p.sid = claimed.outbound_participant_sid
+left join phone_numbers n on n.phone_number = split_part(claimed.outbound_number, ':', -1)`
+
+export type ClaimedInteraction = Interaction & {
+  /** Set when an earlier attempt to send ended in an unknown outcome. */
+  started_before: Date | null
+  is_live: boolean
+  recipient_identifier_sealed: Buffer | null
+  outbound_capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean } | null
+}
+
+/** Takes up to `limit` interactions that are due, longest due first. */
+export async function claimInteractions(
+  pool: pg.Pool,
+  params: { limit: number; lease_s: number },
+): Promise<ClaimedInteraction[]> {
+  const values = [params.lease_s, params.limit]
+  const due = text('i.due_at <= now() order by i.due_at limit $2')
+  const { rows } = await pool.query<ClaimedInteraction>({ name: 'claim-interactions', text: due, values })
+  return rows
+}
+
+/** Takes one interaction that its maker set aside for itself, though it is not due for others yet. */
+export async function claimInteraction(
+  pool: pg.Pool,
+  params: { service_sid: string; sid: string; lease_s: number },
+): Promise<ClaimedInteraction | undefined> {
+  const values = [params.lease_s, params.service_sid, params.sid]
+  const one = text('i.service_sid = $2 and i.sid = $3 and i.due_at is not null')
+  const { rows } = await pool.query<ClaimedInteraction>({ name: 'claim-interaction', text: one, values })
+  return rows[0]
+}
