@@ -1,0 +1,124 @@
+import type { ErrorCode } from '../core/errors.ts'
+import { parseTwiml, TwimlError, type TwimlNode } from './parse.ts'
+
+/**
+ * Carries out the TwiML that answers an inbound message, so that every carrier behaves alike. Verbs run in order: what
+ * stands before a `<Redirect>` happens even when the redirect then fails, what stands after it never does.
+ */
+export type MessageContext = {
+  /** The number that was dialled: the default sender of what is sent. */
+  to: string
+  /** The person who wrote: the default receiver. */
+  from: string
+  /** Fetches a redirect's target; throws a `TwimlError` when there is no answer. */
+  fetch: (url: string, method: 'POST' | 'GET') => Promise<TwimlDocument>
+  /** The moment, on `performance.now()`, after which no further redirect is followed. */
+  deadline: number
+}
+
+export type TwimlDocument = { status: number; content_type: string; body: string }
+export type OutgoingMessage = { to: string; from: string; body: string; media_urls: string[] }
+/** Something that was left out or went wrong while the rest was carried out. */
+export type TwimlWarning = { error_code: ErrorCode; reason: string }
+export type MessageRun = { messages: OutgoingMessage[]; warnings: TwimlWarning[] }
+
+const MAX_HOPS = 10
+const MAX_MESSAGES = 100
+const MAX_MEDIA = 10
+const MAX_WARNINGS = 20
+/** The vendor's code for TwiML that is well-formed but not in its schema. */
+const SCHEMA_WARNING = 12200
+
+/** `url` is where `body` came from: relative addresses in it are meant from there. */
+export async function runMessageTwiml(
+  start: { body: string; url: string },
+  context: MessageContext,
+): Promise<MessageRun> {
+  const run: MessageRun = { messages: [], warnings: [] }
+  try {
+    let redirect = runDocument(start, context, run)
+    for (let hop = 1; redirect; hop++) {
+      if (hop > MAX_HOPS) throw new TwimlError(`The TwiML redirects more than ${MAX_HOPS} times.`, 11200)
+      const body = await fetchDocument(redirect, context)
+      redirect = runDocument({ body, url: redirect.url }, context, run)
+    }
+  } catch (error) {
+    if (!(error instanceof TwimlError) || run.messages.length === 0) throw error
+    run.warnings.push({ error_code: error.code, reason: error.message })
+  }
+  return run
+}
+
+/** Whether the vendor reads an answer of this type as TwiML. */
+export const isTwimlType = (contentType: string) =>
+  /^\s*((application|text)\/xml|text\/html)\s*(;|$)/i.test(contentType)
+
+type Redirect = { url: string; method: 'POST' | 'GET' }
+
+async function fetchDocument(redirect: Redirect, context: MessageContext): Promise<string> {
+  if (performance.now() >= context.deadline) throw new TwimlError('The redirects took too long.', 11200)
+  const answer = await context.fetch(redirect.url, redirect.method)
+  if (answer.status < 200 || answer.status > 299) {
+    throw new TwimlError(`A redirect was answered with status ${answer.status}.`, 11200)
+  }
+  if (!isTwimlType(answer.content_type)) throw new TwimlError('A redirect was not answered with XML.', 12300)
+  return answer.body
+}
+
+function runDocument(
+  document: { body: string; url: string },
+  context: MessageContext,
+  run: MessageRun,
+): Redirect | undefined {
+  for (const verb of parseTwiml(document.body).children) {
+    if (verb.name === 'Redirect') return readRedirect(verb, document.url)
+    if (verb.name === 'Message') addMessage(verb, document.url, context, run)
+    else warn(run, `The verb ${verb.name.slice(0, 40)} does nothing in the answer to a message.`)
+  }
+  return undefined
+}
+
+function readRedirect(verb: TwimlNode, base: string): Redirect {
+  const url = resolveUrl(verb.text.trim(), base)
+  if (!url) throw new TwimlError('The address of a Redirect is not an http or https URL.', 11200)
+  return { url, method: verb.attributes.method?.toUpperCase() === 'GET' ? 'GET' : 'POST' }
+}
+
+function addMessage(verb: TwimlNode, base: string, context: MessageContext, run: MessageRun): void {
+  let body = verb.text.trim()
+  const mediaUrls: string[] = []
+  for (const noun of verb.children) {
+    if (noun.name === 'Body') {
+      body = noun.text.trim()
+    } else if (noun.name === 'Media') {
+      const url = resolveUrl(noun.text.trim(), base)
+      if (!url || noun.text.trim() === '') warn(run, 'A Media was left out: its address is not an http or https URL.')
+      else if (mediaUrls.length === MAX_MEDIA) warn(run, `A Media was left out: a message takes ${MAX_MEDIA}.`)
+      else mediaUrls.push(url)
+    } else {
+      warn(run, `The element ${noun.name.slice(0, 40)} does nothing in a Message.`)
+    }
+  }
+  for (const attribute of ['action', 'statusCallback']) {
+    if (attribute in verb.attributes) warn(run, `The attribute ${attribute} of a Message is not followed.`)
+  }
+
+  if (body === '' && mediaUrls.length === 0) warn(run, 'A Message was left out: it has neither text nor media.')
+  else if (run.messages.length === MAX_MESSAGES) warn(run, `A Message was left out: an answer sends ${MAX_MESSAGES}.`)
+  else {
+    const { to, from } = verb.attributes
+    run.messages.push({ to: to || context.from, from: from || context.to, body, media_urls: mediaUrls })
+  }
+}
+
+function resolveUrl(text: string, base: string): string | undefined {
+  if (!URL.canParse(text, base)) return undefined
+  const url = new URL(text, base)
+  return url.protocol === 'http:' || url.protocol === 'https:' ? url.href : undefined
+}
+
+/** Each complaint is said once, and a document that is all mistakes does not fill the log. */
+function warn(run: MessageRun, reason: string): void {
+  if (run.warnings.length === MAX_WARNINGS || run.warnings.some((known) => known.reason === reason)) return
+  run.warnings.push({ error_code: SCHEMA_WARNING, reason })
+}

@@ -1,0 +1,69 @@
+import { SaxesParser } from 'saxes'
+
+/**
+ * A customer's TwiML as a tree. It is text from outside, so only what TwiML needs is accepted: no DOCTYPE, hence no
+ * entities beyond the five of XML itself, and limits on size, depth and number of elements that bound the work.
+ */
+export type TwimlNode = {
+  name: string
+  attributes: Record<string, string>
+  /** The text directly inside this element, without that of its children. */
+  text: string
+  children: TwimlNode[]
+}
+
+/** 12100 the document, 12300 its content type, 11200 could not be fetched: the codes under which it is reported. */
+export type TwimlErrorCode = 12100 | 12300 | 11200
+
+/** The customer's answer cannot be carried out; the message says why and quotes nothing but names of elements. */
+export class TwimlError extends Error {
+  readonly code: TwimlErrorCode
+
+  constructor(reason: string, code: TwimlErrorCode = 12100) {
+    super(reason)
+    this.code = code
+  }
+}
+
+const MAX_BYTES = 64 * 1024
+const MAX_DEPTH = 20
+const MAX_NODES = 1000
+const MAX_REASON = 120
+
+export function parseTwiml(text: string): TwimlNode {
+  if (Buffer.byteLength(text) > MAX_BYTES) throw new TwimlError('The TwiML is larger than 64 KiB.')
+
+  const parser = new SaxesParser()
+  const open: TwimlNode[] = []
+  let root: TwimlNode | undefined
+  let nodes = 0
+
+  parser.on('error', (error) => {
+    throw new TwimlError(`The TwiML is not well-formed: ${error.message}`.slice(0, MAX_REASON))
+  })
+  parser.on('doctype', () => {
+    throw new TwimlError('The TwiML has a DOCTYPE.')
+  })
+  parser.on('opentag', (tag) => {
+    if (++nodes > MAX_NODES) throw new TwimlError(`The TwiML has more than ${MAX_NODES} elements.`)
+    if (open.length === MAX_DEPTH) throw new TwimlError(`The TwiML is nested deeper than ${MAX_DEPTH} elements.`)
+    const node: TwimlNode = { name: tag.name, attributes: { ...tag.attributes }, text: '', children: [] }
+    const parent = open.at(-1)
+    if (parent) parent.children.push(node)
+    else root = node
+    open.push(node)
+  })
+  parser.on('closetag', () => {
+    open.pop()
+  })
+  const addText = (piece: string) => {
+    const node = open.at(-1)
+    if (node) node.text += piece
+  }
+  parser.on('text', addText)
+  parser.on('cdata', addText)
+
+  parser.write(text).close()
+  if (root?.name !== 'Response') throw new TwimlError('The outermost element of the TwiML is not Response.')
+  return root
+}
