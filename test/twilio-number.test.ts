@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { twilioCarrier } from '../src/carriers/twilio/adapter.ts'
+import { CarrierError } from '../src/core/carrier.ts'
+import { startTwilioApi } from './support/twilio-api.ts'
+
+async function start(t: TestContext, timeout_ms = 5000) {
+  const api = await startTwilioApi(t)
+  const { account_sid, auth_token, url: base_url } = api
+  return { api, carrier: twilioCarrier({ account_sid, auth_token, base_url, timeout_ms }) }
+}
+
+const ours = {
+  message_url: 'https://masking.example/carriers/twilio/messages',
+  voice_url: 'https://masking.example/carriers/twilio/calls',
+}
+
+const refusal = (outcome: CarrierError['outcome'], message: RegExp) => (error: unknown) => {
+  assert(error instanceof CarrierError, String(error))
+  assert.equal(error.outcome, outcome)
+  assert.match(error.message, message)
+  return true
+}
+
+test('a number is found by its SID and by itself, with what it can do and where it points', async (t) => {
+  const { api, carrier } = await start(t)
+  api.addNumber({ phone_number: '+120255501001' })
+  const added = api.addNumber({ phone_number: '+12025550100', friendly_name: 'Front desk', sms_method: 'GET' })
+  const found = await carrier.findNumber({ sid: added.sid })
+  assert.deepEqual(found, {
+    carrier_number_sid: added.sid,
+    phone_number: '+12025550100',
+    friendly_name: 'Front desk',
+    iso_country: 'US',
+    capabilities: { voice: true, sms: true, mms: true, fax: false },
+    webhooks: {
+      SmsUrl: 'https://demo.twilio.com/welcome/sms/reply',
+      SmsMethod: 'GET',
+      SmsFallbackUrl: '',
+      SmsFallbackMethod: 'POST',
+      SmsApplicationSid: '',
+      VoiceUrl: 'https://demo.twilio.com/welcome/voice/',
+      VoiceMethod: 'POST',
+      VoiceFallbackUrl: '',
+      VoiceFallbackMethod: 'POST',
+      VoiceApplicationSid: '',
+      TrunkSid: '',
+      StatusCallback: '',
+      StatusCallbackMethod: 'POST',
+    },
+  })
+  // The longer number matches the vendor's filter too, and comes first.
+  assert.deepEqual(await carrier.findNumber({ phone_number: '+12025550100' }), found)
+})
+
+test('capabilities in capitals are understood, and a number abroad has its own country', async (t) => {
+  const { api, carrier } = await start(t)
+  api.addNumber({ phone_number: '+442079460100', capabilities: { voice: true, SMS: true, MMS: false } })
+  const found = await carrier.findNumber({ phone_number: '+442079460100' })
+  assert.deepEqual(found?.capabilities, { voice: true, sms: true, mms: false, fax: false })
+  assert.equal(found?.iso_country, 'GB')
+})
+
+test('a number that is not in the account is not found, and nonsense is not even asked for', async (t) => {
+  const { api, carrier } = await start(t)
+  assert.equal(await carrier.findNumber({ sid: `PN${'0'.repeat(32)}` }), undefined)
+  assert.equal(await carrier.findNumber({ phone_number: '+12025550100' }), undefined)
+  assert.equal(api.requests.length, 2)
+  for (const sid of ['PN1', '../Messages', `AC${'0'.repeat(32)}`])
+    assert.equal(await carrier.findNumber({ sid }), undefined)
+  assert.equal(await carrier.findNumber({}), undefined)
+  assert.equal(api.requests.length, 2)
+
+  api.failNext({ kind: 'error', status: 500 })
+  await assert.rejects(carrier.findNumber({ sid: `PN${'0'.repeat(32)}` }), CarrierError)
+})
+
+test('attaching points messages and calls at us and nowhere else, and restoring undoes it exactly', async (t) => {
+  const { api, carrier } = await start(t)
+  const settings: Record<string, unknown>[] = [
+    {},
+    { sms_application_sid: `AP${'1'.repeat(32)}`, voice_application_sid: `AP${'2'.repeat(32)}`, sms_method: 'GET' },
+    { trunk_sid: `TK${'3'.repeat(32)}`, voice_url: '', sms_fallback_url: 'https://former.example/fallback' },
+    { status_callback: 'https://former.example/status', voice_fallback_url: 'https://former.example/fallback' },
+  ]
+  for (const [i, setting] of settings.entries()) {
+    const number = api.addNumber({ phone_number: `+1202555011${i}`, ...setting })
+    const before = { ...number }
+    const found = await carrier.findNumber({ sid: number.sid })
+    for (const _ of ['once', 'again']) {
+      await carrier.attachNumber({ carrier_number_sid: number.sid }, ours)
+      const { sms_url, sms_method, voice_url, voice_method } = number
+      const expected = [ours.message_url, 'POST', ours.voice_url, 'POST']
+      assert.deepEqual([sms_url, sms_method, voice_url, voice_method], expected)
+      const others = [
+        'sms_application_sid',
+        'voice_application_sid',
+        'trunk_sid',
+        'sms_fallback_url',
+        'voice_fallback_url',
+      ]
+      for (const name of others) assert.equal(number[name], '', name)
+    }
+
+    await carrier.restoreNumber({ carrier_number_sid: number.sid }, found!.webhooks)
+    for (const [name, value] of Object.entries(before)) assert.deepEqual(number[name] || null, value || null, name)
+  }
+})
+
+test('a short code is found, attached and restored like a number, for messages only', async (t) => {
+  const { api, carrier } = await start(t)
+  const code = api.addNumber({ phone_number: '20255', short_code: '20255' })
+  const found = await carrier.findNumber({ sid: code.sid })
+  assert.deepEqual([found?.phone_number, found?.capabilities.sms, found?.capabilities.voice], ['20255', true, false])
+  await carrier.attachNumber({ carrier_number_sid: code.sid }, ours)
+  assert.equal(code.sms_url, ours.message_url)
+  await carrier.restoreNumber({ carrier_number_sid: code.sid }, found!.webhooks)
+  assert.equal(code.sms_url, 'https://demo.twilio.com/welcome/sms/reply')
+})
+
+test('without former settings there is nothing to restore, and a number that is gone is refused', async (t) => {
+  const { api, carrier } = await start(t)
+  await carrier.restoreNumber({ carrier_number_sid: `PN${'0'.repeat(32)}` }, {})
+  assert.equal(api.requests.length, 0)
+  const gone = { carrier_number_sid: `PN${'0'.repeat(32)}` }
+  await assert.rejects(carrier.attachNumber(gone, ours), refusal('refused', /code 20404/))
+})
+
+test('an attachment is fetched with credentials from the API, and without them from where that points', async (t) => {
+  const { api, carrier } = await start(t)
+  const bytes = Buffer.from([0, 255, 1, 254])
+  const url = api.addMedia({ content_type: 'image/jpeg', bytes })
+  assert.deepEqual(await carrier.fetchMedia(url, 4), { content_type: 'image/jpeg', bytes })
+  const [first, second] = api.requests
+  assert.match(String(first?.headers.authorization), /^Basic /)
+  assert.match(second?.path ?? '', /^\/cdn\//)
+  assert.equal(second?.headers.authorization, undefined)
+})
+
+async function startStore(t: TestContext) {
+  const authorizations: (string | undefined)[] = []
+  const store = createServer((request, response) => {
+    authorizations.push(request.headers.authorization)
+    const hops = Number(/^\/hops\/(\d+)/.exec(request.url ?? '')?.[1] ?? 0)
+    if (hops > 0) return void response.writeHead(302, { location: `/hops/${hops - 1}` }).end()
+    if (request.url === '/gone') return void response.writeHead(404).end('gone')
+    if (request.url === '/busy') return void response.writeHead(503).end('busy')
+    if (request.url === '/unannounced') return void response.write('x'.repeat(5000))
+    if (request.url === '/stall') return void response.writeHead(200, { 'content-length': '9' }).write('x')
+    response.writeHead(200, { 'content-type': 'text/plain' }).end('0123456789')
+  })
+  await new Promise<void>((listening) => store.listen(0, '127.0.0.1', listening))
+  t.after(() => {
+    store.close()
+    store.closeAllConnections()
+  })
+  return { url: `http://127.0.0.1:${(store.address() as AddressInfo).port}`, authorizations }
+}
+
+test('no other host ever sees the credentials, directly or by a redirect, and redirects have a limit', async (t) => {
+  const { api, carrier } = await start(t)
+  const store = await startStore(t)
+  const media = { content_type: 'text/plain', bytes: Buffer.from('0123456789') }
+  assert.deepEqual(await carrier.fetchMedia(`${store.url}/hops/3`, 10), media)
+  const protectedUrl = api.addMedia({ ...media, location: `${store.url}/hops/2` })
+  assert.deepEqual(await carrier.fetchMedia(protectedUrl, 10), media)
+  await assert.rejects(carrier.fetchMedia(`${store.url}/hops/4`, 10), refusal('refused', /3 redirects/))
+
+  // Back at the API by way of another host, the credentials are no longer offered.
+  const detour = api.addMedia({ ...media, location: protectedUrl })
+  await assert.rejects(carrier.fetchMedia(detour, 10), refusal('refused', /HTTP 401/))
+  const withUser = store.url.replace('http://', 'http://user:secret@')
+  assert.deepEqual(await carrier.fetchMedia(`${withUser}/`, 10), media)
+  assert.deepEqual(store.authorizations, new Array(store.authorizations.length).fill(undefined))
+  assert.equal(store.authorizations.length, 4 + 3 + 4 + 1)
+})
+
+test('an attachment that is too large, gone, stalled or not on https is not fetched', async (t) => {
+  const { api, carrier } = await start(t, 500)
+  const store = await startStore(t)
+  await assert.rejects(carrier.fetchMedia(`${store.url}/`, 9), refusal('refused', /larger than 9 bytes/))
+  await assert.rejects(carrier.fetchMedia(`${store.url}/unannounced`, 4999), refusal('refused', /larger than 4999/))
+  await assert.rejects(carrier.fetchMedia(`${store.url}/gone`, 9), refusal('refused', /HTTP 404/))
+  await assert.rejects(carrier.fetchMedia(`${store.url}/busy`, 9), refusal('not-sent', /HTTP 503/))
+  await assert.rejects(carrier.fetchMedia(`${store.url}/stall`, 9), refusal('not-sent', /could not be downloaded/))
+  for (const url of ['ftp://api.twilio.com/x', 'file:///etc/hostname', 'not a URL', '']) {
+    await assert.rejects(carrier.fetchMedia(url, 9), refusal('refused', /not an https URL/), url)
+  }
+
+  const { account_sid, auth_token } = api
+  const strict = twilioCarrier({ account_sid, auth_token, base_url: 'https://api.twilio.com' })
+  const before = store.authorizations.length
+  await assert.rejects(strict.fetchMedia(`${store.url}/`, 10), refusal('refused', /not an https URL/))
+  assert.equal(store.authorizations.length, before)
+})
