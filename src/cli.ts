@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
+import { fail } from './cli/output.ts'
+import { serveCommands } from './cli/serve.ts'
+import { VERSION } from './version.ts'
+
+const program = new Command('maskline')
+  .description('Self-hosted number masking: people call and text each other through proxy numbers.')
+  .version(VERSION)
+  .showHelpAfterError()
+  .addHelpText('after', '\nSettings come from the environment; `maskline serve --help` lists them.')
+
+serveCommands(program)
+migrateCommand(program)
+accountCommands(program)
+keyCommands(program)
+carrierCommands(program)
+numberCommands(program)
+
+program.parseAsync().catch(fail)

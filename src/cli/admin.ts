@@ -1,0 +1,245 @@
+import type { Command } from 'commander'
+import { pino } from 'pino'
+import { ConfigError, devMasterKey, loadConfig } from '../config.ts'
+import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
+import { addCarrier, createCarriers, listCarriers } from '../core/carriers.ts'
+import { isE164 } from '../core/e164.ts'
+import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
+import type { Store } from '../core/store.ts'
+import { openStore, toolCarriers } from '../serve.ts'
+import { print, progressLine, UsageError } from './output.ts'
+
+/**
+ * Opens the database as the server would: yours by DATABASE_URL, else the embedded one, beside a running server or alone.
+ * The master key is the server's; for a data folder of `dev` it is the one kept there.
+ */
+async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
+  const config = loadConfig('tool')
+  const key = config.master_key ?? (config.database_url ? undefined : devMasterKey(config.data_dir))
+  if (!key) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
+  const progress = progressLine(process.stderr)
+  const log = pino({ level: 'error' }, pino.destination(2))
+  const { store, database } = await openStore(config, key, { log, progress: progress.step, share: true })
+  progress.done()
+  try {
+    await work(store)
+  } finally {
+    await database.stop()
+  }
+}
+
+const allFactories = toolCarriers()
+
+const JSON_OPTION = ['--json', 'print JSON'] as const
+const ACCOUNT_OPTION = ['--account <sid>', 'the account'] as const
+
+export function migrateCommand(program: Command): void {
+  program
+    .command('migrate')
+    .description('bring the database to the form this version needs; starting a server does it too')
+    .action(() => withStore(async () => console.log('The database is up to date.')))
+}
+
+export function accountCommands(program: Command): void {
+  const accounts = program.command('accounts').description('the accounts of this server')
+  accounts
+    .command('create <name>')
+    .description('make an account; with its SID and token from Twilio its clients change nothing but the host')
+    .option('--sid <sid>', 'keep this account SID')
+    .option('--auth-token <token>', 'keep this auth token')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  maskline accounts create acme\n  maskline accounts create acme --sid AC… --auth-token …',
+    )
+    .action((friendly_name: string, { sid, authToken, json }: { sid?: string; authToken?: string; json?: boolean }) =>
+      withStore(async (store) => {
+        const made = await createAccount(store, { friendly_name, sid, auth_token: authToken }).catch(asUsage)
+        print([{ sid: made.account.sid, name: friendly_name, auth_token: made.auth_token }], { json })
+      }),
+    )
+  accounts
+    .command('list')
+    .option(...JSON_OPTION)
+    .action((options: { json?: boolean }) =>
+      withStore(async (store) => {
+        const rows = await listAccounts(store)
+        print(
+          rows.map((row) => ({ sid: row.sid, name: row.friendly_name, status: row.status })),
+          options,
+        )
+      }),
+    )
+}
+
+export function keyCommands(program: Command): void {
+  const keys = program.command('keys').description('API keys: a SID and a secret that stand for an account')
+  keys
+    .command('create <name>')
+    .requiredOption(...ACCOUNT_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', '\nExample:\n  maskline keys create dispatcher --account AC…')
+    .action((friendly_name: string, { account, json }: { account: string; json?: boolean }) =>
+      withStore(async (store) => {
+        await requireAccount(store, account)
+        const { key, secret } = await createApiKey(store, { account_sid: account, friendly_name })
+        print([{ sid: key.sid, name: friendly_name, secret }], { json })
+        if (!json) console.error('The secret is shown this once.')
+      }),
+    )
+  keys
+    .command('list')
+    .requiredOption(...ACCOUNT_OPTION)
+    .option(...JSON_OPTION)
+    .action(({ account, json }: { account: string; json?: boolean }) =>
+      withStore(async (store) => {
+        const rows = await listApiKeys(store, account)
+        const state = (revoked: Date | null) => (revoked ? `revoked ${revoked.toISOString()}` : 'active')
+        print(
+          rows.map((row) => ({ sid: row.sid, name: row.friendly_name, state: state(row.date_revoked) })),
+          { json },
+        )
+      }),
+    )
+  keys
+    .command('revoke <sid>')
+    .description('refuse a key from now on; servers notice within seconds')
+    .action((sid: string) =>
+      withStore(async (store) => {
+        if (!(await revokeApiKey(store, sid)))
+          throw new UsageError(`There is no active key ${sid}; see: maskline keys list`)
+        console.log(`${sid} is revoked.`)
+      }),
+    )
+}
+
+export function carrierCommands(program: Command): void {
+  const carriers = program.command('carriers').description('who moves the messages and calls of an account')
+  carriers
+    .command('add <kind>')
+    .description(`connect an account to a carrier: ${Object.keys(allFactories).join(', ')}`)
+    .requiredOption(...ACCOUNT_OPTION)
+    .option('--name <name>', 'what to call it')
+    .option('--credential <name=value...>', 'as the carrier needs them; kept sealed')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  maskline carriers add simulator --account AC…\n' +
+        '  maskline carriers add twilio --account AC… --credential account_sid=AC… --credential auth_token=…',
+    )
+    .action((kind: string, options: { account: string; name?: string; credential?: string[]; json?: boolean }) =>
+      withStore(async (store) => {
+        await requireAccount(store, options.account)
+        const credentials = parseCredentials(options.credential ?? [])
+        checkCredentials(kind, credentials)
+        const row = await addCarrier(store, {
+          account_sid: options.account,
+          kind,
+          friendly_name: options.name ?? kind,
+          credentials,
+        })
+        print([{ sid: row.sid, kind, name: row.friendly_name }], options)
+      }),
+    )
+  carriers
+    .command('list')
+    .requiredOption(...ACCOUNT_OPTION)
+    .option(...JSON_OPTION)
+    .action(({ account, json }: { account: string; json?: boolean }) =>
+      withStore(async (store) => {
+        const rows = await listCarriers(store, account)
+        print(
+          rows.map((row) => ({ sid: row.sid, kind: row.kind, name: row.friendly_name })),
+          { json },
+        )
+      }),
+    )
+  carriers
+    .command('check <sid>')
+    .description("ask the carrier whether an account's credentials work")
+    .action((sid: string) =>
+      withStore(async (store) => {
+        const found = await createCarriers(store, allFactories).find(sid)
+        if (!found) throw new UsageError(`There is no carrier ${sid}; see: maskline carriers list`)
+        await found.carrier.check()
+        console.log(`${sid} works.`)
+      }),
+    )
+}
+
+export function numberCommands(program: Command): void {
+  const numbers = program.command('numbers').description("an account's numbers, before services take them")
+  numbers
+    .command('list')
+    .requiredOption(...ACCOUNT_OPTION)
+    .option(...JSON_OPTION)
+    .action(({ account, json }: { account: string; json?: boolean }) =>
+      withStore(async (store) => {
+        const rows = await listInventory(store, account)
+        const row = (n: (typeof rows)[number]) => ({
+          sid: n.sid,
+          number: n.phone_number,
+          name: n.friendly_name,
+          country: n.iso_country,
+          service: n.service_sid,
+          carrier: n.carrier_sid,
+        })
+        print(rows.map(row), { json })
+      }),
+    )
+  numbers
+    .command('add <number-or-sid...>')
+    .description('take numbers of a carrier into the inventory; services add them to their pools by SID or number')
+    .requiredOption('--carrier <sid>', 'the carrier that has them')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  maskline numbers add +12025550180 --carrier MC…\n  maskline numbers add PN… --carrier MC…',
+    )
+    .action((wanted: string[], { carrier: carrier_sid, json }: { carrier: string; json?: boolean }) =>
+      withStore(async (store) => {
+        const found = await createCarriers(store, allFactories).find(carrier_sid)
+        if (!found) throw new UsageError(`There is no carrier ${carrier_sid}; see: maskline carriers list`)
+        const rows = []
+        for (const text of wanted) {
+          const number = await found.carrier.findNumber(isE164(text) ? { phone_number: text } : { sid: text })
+          if (!number) throw new UsageError(`The carrier has no number ${text}.`)
+          rows.push(await adoptNumber(store, { account_sid: found.account_sid, carrier_sid }, number))
+        }
+        print(
+          rows.map((row) => ({ sid: row.sid, number: row.phone_number, name: row.friendly_name })),
+          { json },
+        )
+      }),
+    )
+}
+
+async function requireAccount(store: Store, sid: string) {
+  if (!(await findAccount(store, sid))) throw new UsageError(`There is no account ${sid}; see: maskline accounts list`)
+}
+
+function parseCredentials(pairs: string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      if (at < 1) throw new UsageError(`Give credentials as name=value, not "${pair.slice(0, 12)}…"`)
+      return [pair.slice(0, at), pair.slice(at + 1)]
+    }),
+  )
+}
+
+/** Making the adapter once is the check: it says what is missing. */
+function checkCredentials(kind: string, credentials: Record<string, string>) {
+  const factory = allFactories[kind]
+  if (!factory)
+    throw new UsageError(`There is no carrier of kind ${kind}. There are: ${Object.keys(allFactories).join(', ')}`)
+  try {
+    factory(credentials, { sid: '', account_sid: '' })
+  } catch (error) {
+    asUsage(error)
+  }
+}
+
+function asUsage(error: unknown): never {
+  throw error instanceof Error ? new UsageError(error.message) : error
+}

@@ -1,0 +1,89 @@
+import Type from 'typebox'
+import { invalidParameter } from '../../core/errors.ts'
+import type { Page, PageRequest } from '../../core/page.ts'
+import type { Form } from './form.ts'
+
+const DEFAULT_SIZE = 50
+const MAX_SIZE = 100
+const MAX_SKIP = 2 ** 31 - 1
+
+/** Lists read these from the query; clients follow `meta.next_page_url` as it is. */
+export const PageQuery = Type.Object({
+  PageSize: Type.Optional(Type.Integer({ minimum: 1, description: 'Rows a page, 50 unless given; at most 100 come.' })),
+  Page: Type.Optional(Type.Integer({ minimum: 0, description: 'The number of the page, for display.' })),
+  PageToken: Type.Optional(Type.String({ description: 'Where the page begins, from a page URL.' })),
+})
+
+export type ListQuery = { request: PageRequest; number: number; token: string | undefined }
+
+/**
+ * A large PageSize is lowered, never refused: several clients send whatever `limit` their caller gave. Throws 20001 for
+ * what is no number or no token of ours.
+ */
+export function parsePage(form: Form): ListQuery {
+  const size = parseCount(form, 'PageSize', 1) ?? DEFAULT_SIZE
+  const number = parseCount(form, 'Page', 0) ?? 0
+  const token = form.get('PageToken')?.at(-1) || undefined
+  const effective = Math.min(size, MAX_SIZE)
+  const skip = Math.min(number * effective, MAX_SKIP)
+  return { request: { size: effective, from: token ? parseToken(token) : { skip } }, number, token }
+}
+
+function parseCount(form: Form, name: string, minimum: number): number | undefined {
+  const value = form.get(name)?.at(-1)
+  if (!value) return undefined
+  const count = /^\d+$/.test(value) ? Number(value) : -1
+  if (count < minimum) throw invalidParameter(name)
+  return Math.min(count, MAX_SKIP)
+}
+
+function parseToken(token: string): PageRequest['from'] {
+  const [, direction, sid] = /^P([AB])([A-Z]{2}[0-9a-fA-F]{32})$/.exec(token) ?? []
+  if (!sid) throw invalidParameter('PageToken')
+  return direction === 'A' ? { after: sid } : { before: sid }
+}
+
+/** The body of a list: the rows under `key`, and the seven `meta` keys that clients page by. */
+export function presentPage<Row extends { sid: string }>(
+  found: Page<Row>,
+  query: ListQuery,
+  list: { key: string; url: string; present: (row: Row) => object },
+): object {
+  const { number, request, token } = query
+  const pageUrl = (page: number, pageToken?: string) => {
+    const url = new URL(list.url)
+    url.searchParams.set('PageSize', String(request.size))
+    url.searchParams.set('Page', String(page))
+    if (pageToken) url.searchParams.set('PageToken', pageToken)
+    else url.searchParams.delete('PageToken')
+    return url.href
+  }
+  const first = found.rows[0]
+  const last = found.rows.at(-1)
+  return {
+    [list.key]: found.rows.map(list.present),
+    meta: {
+      page: number,
+      page_size: request.size,
+      first_page_url: pageUrl(0),
+      previous_page_url: found.has_previous && first ? pageUrl(Math.max(0, number - 1), `PB${first.sid}`) : null,
+      next_page_url: found.has_next && last ? pageUrl(number + 1, `PA${last.sid}`) : null,
+      url: pageUrl(number, token),
+      key: list.key,
+    },
+  }
+}
+
+export const PageOf = <Item extends import('typebox').TSchema>(key: string, item: Item) =>
+  Type.Object({
+    [key]: Type.Array(item),
+    meta: Type.Object({
+      page: Type.Integer(),
+      page_size: Type.Integer(),
+      first_page_url: Type.String({ format: 'uri' }),
+      previous_page_url: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      next_page_url: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      url: Type.String({ format: 'uri' }),
+      key: Type.Literal(key),
+    }),
+  })

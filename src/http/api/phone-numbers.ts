@@ -1,0 +1,192 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { isE164 } from '../../core/e164.ts'
+import { missingParameter, ProxyError } from '../../core/errors.ts'
+import * as numbers from '../../core/phone-numbers.ts'
+import { isSid } from '../../core/sid.ts'
+import type { Service } from '../../db/schema.ts'
+import type { HttpContext } from '../context.ts'
+import { parseForm } from './form.ts'
+import { once } from './idempotency.ts'
+import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
+import { DateTime, Nullable, presentDate, SidOf, Url } from './present.ts'
+import { formOf, notFound, queryOf, route } from './route.ts'
+import { getService } from './services.ts'
+
+const IsReserved = Type.Optional(Type.Boolean({ description: 'Reserved numbers are assigned by name only.' }))
+
+const CAPABILITIES = [
+  ...['fax_inbound', 'fax_outbound', 'mms_inbound', 'mms_outbound'],
+  ...['restriction_fax_domestic', 'restriction_mms_domestic', 'restriction_sms_domestic', 'restriction_voice_domestic'],
+  ...['sip_trunking', 'sms_inbound', 'sms_outbound', 'voice_inbound', 'voice_outbound'],
+]
+/** The long names are those of real bodies, the short ones those that two typed clients read. */
+const Capabilities = Type.Object(
+  Object.fromEntries([...CAPABILITIES, 'fax', 'mms', 'sms', 'voice'].map((name) => [name, Type.Boolean()])),
+)
+
+const presentCapabilities = ({ voice, sms, mms, fax }: numbers.PoolMember['capabilities']) => ({
+  fax_inbound: fax,
+  fax_outbound: fax,
+  mms_inbound: mms,
+  mms_outbound: mms,
+  restriction_fax_domestic: false,
+  restriction_mms_domestic: false,
+  restriction_sms_domestic: false,
+  restriction_voice_domestic: false,
+  sip_trunking: false,
+  sms_inbound: sms,
+  sms_outbound: sms,
+  voice_inbound: voice,
+  voice_outbound: voice,
+  fax,
+  mms,
+  sms,
+  voice,
+})
+
+/** Long numbers and short codes: two collections that differ in a few names. */
+const KINDS = {
+  PN: {
+    path: 'PhoneNumbers',
+    key: 'phone_numbers',
+    noun: 'phone number',
+    create: Type.Object({
+      Sid: Type.Optional(Type.String({ description: 'The number by its SID, or …' })),
+      PhoneNumber: Type.Optional(Type.String({ description: '… by the number, as in +12025550123.' })),
+      IsReserved,
+    }),
+    own: { phone_number: Type.String(), friendly_name: Nullable(Type.String()), in_use: Type.Integer() },
+    present: (member: numbers.PoolMember) => ({
+      phone_number: member.phone_number,
+      friendly_name: member.friendly_name,
+      in_use: member.in_use,
+    }),
+  },
+  SC: {
+    path: 'ShortCodes',
+    key: 'short_codes',
+    noun: 'short code',
+    create: Type.Object({ Sid: Type.Optional(Type.String()), IsReserved }),
+    own: { short_code: Type.String() },
+    present: (member: numbers.PoolMember) => ({ short_code: member.phone_number }),
+  },
+} as const
+
+const Update = Type.Object({ IsReserved })
+
+export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, kind: numbers.NumberKind): void {
+  const { store, carriers } = context
+  const { path, key, noun, create, own, present: presentOwn } = KINDS[kind]
+  const collection = `/Services/:ServiceSid/${path}`
+  const base = `${store.rules.public_url}/v1`
+
+  const Body = Type.Object({
+    sid: SidOf(kind),
+    account_sid: SidOf('AC'),
+    service_sid: SidOf('KS'),
+    date_created: DateTime,
+    date_updated: DateTime,
+    iso_country: Nullable(Type.String()),
+    capabilities: Capabilities,
+    url: Url,
+    is_reserved: Type.Boolean(),
+    ...own,
+  })
+
+  const present = (member: numbers.PoolMember) => ({
+    sid: member.sid,
+    account_sid: member.account_sid,
+    service_sid: member.service_sid,
+    date_created: presentDate(member.date_created),
+    date_updated: presentDate(member.date_updated),
+    iso_country: member.iso_country,
+    capabilities: presentCapabilities(member.capabilities),
+    url: `${base}/Services/${member.service_sid}/${path}/${member.sid}`,
+    is_reserved: member.is_reserved,
+    ...presentOwn(member),
+  })
+
+  const getMember = async (request: FastifyRequest, service: Service) => {
+    const { Sid } = request.params as { Sid: string }
+    const member = isSid(kind, Sid) ? await numbers.findPoolMember(store, service.sid, kind, Sid) : undefined
+    if (!member) throw notFound(request)
+    return member
+  }
+
+  route(
+    app,
+    'POST',
+    collection,
+    { summary: `Add a ${noun} to the pool`, body: create, answer: Body, status: 201 },
+    async (request) => {
+      const service = await getService(context, request)
+      const params = parseForm(create, formOf(request), 'create')
+      const query = readNumber(kind, params)
+      // The carrier is asked before the transaction that takes the number. Its refusal waits: where this request repeats one
+      // that succeeded, the answer is that one's.
+      const prepared = await numbers.prepareNumber(store, carriers, service, query).then(
+        (number) => ({ number }),
+        (refusal: unknown) => ({ refusal }),
+      )
+      return await once(store, request, async (trx) => {
+        if ('refusal' in prepared) throw prepared.refusal
+        return present(await numbers.addToPool(trx, service, prepared.number, params.is_reserved ?? false))
+      })
+    },
+  )
+
+  route(
+    app,
+    'GET',
+    collection,
+    { summary: `List the pool's ${noun}s`, query: PageQuery, answer: PageOf(key, Body) },
+    async (request) => {
+      const service = await getService(context, request)
+      const query = parsePage(queryOf(request))
+      const found = await numbers.listPool(store, service.sid, kind, query.request)
+      return presentPage(found, query, { key, url: `${base}/Services/${service.sid}/${path}`, present })
+    },
+  )
+
+  route(app, 'GET', `${collection}/:Sid`, { summary: `Fetch a ${noun}`, answer: Body }, async (request) =>
+    present(await getMember(request, await getService(context, request))),
+  )
+
+  route(
+    app,
+    'POST',
+    `${collection}/:Sid`,
+    { summary: `Reserve or release a ${noun}`, body: Update, answer: Body },
+    async (request) => {
+      const member = await getMember(request, await getService(context, request))
+      return await once(store, request, async (trx) => {
+        const { is_reserved = member.is_reserved } = parseForm(Update, formOf(request), 'update')
+        return present(await numbers.setReserved(trx, member, is_reserved))
+      })
+    },
+  )
+
+  route(
+    app,
+    'DELETE',
+    `${collection}/:Sid`,
+    { summary: `Remove a ${noun} from the pool`, status: 204 },
+    async (request) => {
+      const service = await getService(context, request)
+      await numbers.removeFromPool(store, service, await getMember(request, service))
+    },
+  )
+}
+
+function readNumber(kind: numbers.NumberKind, params: { sid?: string; phone_number?: string }) {
+  if (params.sid) {
+    if (!isSid(kind, params.sid)) throw new ProxyError(80407)
+    return { kind, sid: params.sid }
+  }
+  if (kind === 'SC') throw missingParameter('Sid')
+  if (!params.phone_number) throw missingParameter('Sid or PhoneNumber')
+  const phone_number = params.phone_number.replace(/^ (?=\d)/, '+').replace(/[\s().-]/g, '')
+  if (!isE164(phone_number)) throw new ProxyError(80406)
+  return { kind, phone_number }
+}

@@ -1,0 +1,22 @@
+import Type, { type TSchema } from 'typebox'
+
+/** Clients parse dates by exactly this form: whole seconds, `Z`. */
+export const presentDate = (date: Date | null) => date && `${date.toISOString().slice(0, 19)}Z`
+
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+export const SidOf = (prefix: string) => Type.String({ pattern: `^${prefix}[0-9a-fA-F]{32}$` })
+export const DateTime = Type.String({ format: 'date-time', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$' })
+export const Url = Type.String({ format: 'uri' })
+export const OneOf = <T extends string>(values: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...values] })
+
+export const ErrorBody = Type.Object(
+  {
+    code: Type.Integer(),
+    message: Type.String(),
+    more_info: Url,
+    status: Type.Integer(),
+    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  { additionalProperties: false },
+)

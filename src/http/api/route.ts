@@ -1,0 +1,71 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { TObject, TSchema } from 'typebox'
+import Type from 'typebox'
+import { ProxyError } from '../../core/errors.ts'
+import { type Form, readForm } from './form.ts'
+import { ErrorBody } from './present.ts'
+
+export type Operation = {
+  summary: string
+  body?: TObject
+  query?: TObject
+  /** The body of the answer; none with 204. */
+  answer?: TSchema
+  status?: 200 | 201 | 204
+}
+
+type Method = 'GET' | 'POST' | 'DELETE'
+
+const FORM = 'application/x-www-form-urlencoded'
+
+/**
+ * One operation: its schema, of which the OpenAPI document is made, and its handler, whose result is the body. The
+ * schemas describe; parameters are read by `parseForm`, which answers in the vendor's codes.
+ */
+export function route(
+  app: FastifyInstance,
+  method: Method,
+  url: string,
+  operation: Operation,
+  handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
+): void {
+  const { summary, body, query, answer, status = 200 } = operation
+  const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '')
+  app.route({
+    method,
+    url,
+    schema: {
+      summary,
+      tags: [tagOf(url)],
+      ...(body ? { body, consumes: [FORM] } : {}),
+      ...(query ? { querystring: query } : {}),
+      ...(names.length > 0
+        ? { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
+        : {}),
+      response: { [status]: answer ?? { type: 'null', description: 'Done; no body.' }, default: ErrorBody },
+    },
+    handler: async (request, reply) => {
+      const result = await handler(request, reply)
+      reply.code(status)
+      return status === 204 ? reply.send() : result
+    },
+  })
+}
+
+/** The last collection in the path: what the operation is about. */
+const tagOf = (url: string) =>
+  url
+    .split('/')
+    .filter((part) => part && !part.startsWith(':'))
+    .at(-1) ?? ''
+
+export const formOf = (request: FastifyRequest): Form => (request.body as Form | undefined) ?? new Map()
+
+export function queryOf(request: FastifyRequest): Form {
+  const at = request.url.indexOf('?')
+  return at < 0 ? new Map() : readForm(request.url.slice(at + 1))
+}
+
+/** The path as the vendor words it: without version, host and query. */
+export const notFound = (request: FastifyRequest) =>
+  new ProxyError(20404, { resource: request.url.replace(/\?.*$/s, '').replace(/^\/v1(?=\/|$)/, '') })

@@ -1,0 +1,218 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { invalidParameter, missingParameter, ProxyError } from '../../core/errors.ts'
+import type { NewParticipant } from '../../core/participants.ts'
+import { updateSession } from '../../core/session-state.ts'
+import * as sessions from '../../core/sessions.ts'
+import { isSid } from '../../core/sid.ts'
+import type { Service, Session } from '../../db/schema.ts'
+import type { HttpContext } from '../context.ts'
+import { DateParameter, parseForm } from './form.ts'
+import { once } from './idempotency.ts'
+import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
+import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './present.ts'
+import { formOf, notFound, queryOf, route } from './route.ts'
+import { getService } from './services.ts'
+
+const MODES = ['voice-and-message', 'voice-only', 'message-only'] as const
+const STATUSES = ['open', 'in-progress', 'closed', 'failed', 'unknown'] as const
+
+const changeable = {
+  DateExpiry: Type.Optional(DateParameter('When the session ends by itself; goes before Ttl.')),
+  Ttl: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 2147483646,
+      description: 'Seconds after the last interaction; 0 is no limit.',
+    }),
+  ),
+  Status: Type.Optional(OneOf(STATUSES)),
+}
+const SessionCreate = Type.Object({
+  UniqueName: Type.Optional(
+    Type.String({ maxLength: 191, description: 'Unique in the service until the session is deleted.' }),
+  ),
+  Mode: Type.Optional(OneOf(MODES)),
+  Participants: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Up to two JSON objects with Identifier and what else a participant takes.',
+    }),
+  ),
+  ...changeable,
+})
+const SessionUpdate = Type.Object(changeable)
+
+const SessionBody = Type.Object({
+  service_sid: SidOf('KS'),
+  status: OneOf(STATUSES),
+  unique_name: Nullable(Type.String()),
+  date_started: Nullable(DateTime),
+  date_ended: Nullable(DateTime),
+  date_last_interaction: Nullable(DateTime),
+  date_expiry: Nullable(DateTime),
+  ttl: Type.Integer(),
+  mode: OneOf(MODES),
+  closed_reason: Nullable(Type.String()),
+  sid: SidOf('KC'),
+  date_updated: DateTime,
+  date_created: DateTime,
+  account_sid: SidOf('AC'),
+  url: Url,
+  links: Type.Object({ interactions: Url, participants: Url }),
+})
+
+const presentSession = (base: string) => (session: Session) => {
+  const url = `${base}/Services/${session.service_sid}/Sessions/${session.sid}`
+  return {
+    service_sid: session.service_sid,
+    status: session.status,
+    unique_name: session.unique_name,
+    date_started: presentDate(session.date_started),
+    date_ended: presentDate(session.date_ended),
+    date_last_interaction: presentDate(session.date_last_interaction),
+    date_expiry: presentDate(session.date_expiry),
+    ttl: session.ttl,
+    mode: session.mode,
+    closed_reason: session.closed_reason,
+    sid: session.sid,
+    date_updated: presentDate(session.date_updated),
+    date_created: presentDate(session.date_created),
+    account_sid: session.account_sid,
+    url,
+    links: { interactions: `${url}/Interactions`, participants: `${url}/Participants` },
+  }
+}
+
+/** The session a path names by SID. Throws 20404. */
+export async function getSession(context: HttpContext, request: FastifyRequest, service: Service): Promise<Session> {
+  const { SessionSid = '' } = request.params as { SessionSid?: string }
+  const session = isSid('KC', SessionSid)
+    ? await sessions.findSession(context.store, service.sid, SessionSid)
+    : undefined
+  if (!session) throw notFound(request)
+  return session
+}
+
+export function sessionRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { store } = context
+  const base = `${store.rules.public_url}/v1`
+  const present = presentSession(base)
+  const collection = '/Services/:ServiceSid/Sessions'
+
+  route(
+    app,
+    'POST',
+    collection,
+    { summary: 'Create a session', body: SessionCreate, answer: SessionBody, status: 201 },
+    async (request) => {
+      const service = await getService(context, request)
+      return await once(store, request, async (trx) => {
+        const params = parseForm(SessionCreate, formOf(request), 'create')
+        const participants = (params.participants ?? []).flatMap(parseParticipants)
+        return present(await sessions.createSession(trx, service, { ...params, participants }))
+      })
+    },
+  )
+
+  route(
+    app,
+    'GET',
+    collection,
+    { summary: 'List sessions', query: PageQuery, answer: PageOf('sessions', SessionBody) },
+    async (request) => {
+      const service = await getService(context, request)
+      const query = parsePage(queryOf(request))
+      const found = await sessions.listSessions(store, service.sid, query.request)
+      return presentPage(found, query, { key: 'sessions', url: `${base}/Services/${service.sid}/Sessions`, present })
+    },
+  )
+
+  route(
+    app,
+    'GET',
+    `${collection}/:SessionSid`,
+    { summary: 'Fetch a session by SID or unique name', answer: SessionBody },
+    async (request) => {
+      const service = await getService(context, request)
+      const { SessionSid } = request.params as { SessionSid: string }
+      if (SessionSid.includes('\0')) throw notFound(request)
+      const session =
+        (await sessions.findSession(store, service.sid, SessionSid)) ??
+        (await sessions.findSessionByName(store, service.sid, SessionSid))
+      if (!session) throw notFound(request)
+      return present(session)
+    },
+  )
+
+  route(
+    app,
+    'POST',
+    `${collection}/:SessionSid`,
+    { summary: 'Update, close or re-open a session', body: SessionUpdate, answer: SessionBody },
+    async (request) => {
+      const service = await getService(context, request)
+      const { SessionSid } = request.params as { SessionSid: string }
+      if (!isSid('KC', SessionSid)) throw notFound(request)
+      return await once(store, request, async (trx) => {
+        const session = await updateSession(
+          trx,
+          service,
+          SessionSid,
+          parseForm(SessionUpdate, formOf(request), 'update'),
+        )
+        if (!session) throw notFound(request)
+        return present(session)
+      })
+    },
+  )
+
+  route(
+    app,
+    'DELETE',
+    `${collection}/:SessionSid`,
+    { summary: 'Delete a session with all that is in it', status: 204 },
+    async (request) => {
+      const service = await getService(context, request)
+      const { SessionSid } = request.params as { SessionSid: string }
+      const deleted = isSid('KC', SessionSid) && (await sessions.deleteSession(store, service.sid, SessionSid))
+      if (!deleted) throw notFound(request)
+    },
+  )
+}
+
+/** One `Participants` value: a JSON object as the vendor documents it, or an array of them. Keys in any casing. */
+function parseParticipants(text: string): NewParticipant[] {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw invalidParameter(
+      'Participants',
+      'Give each participant as a JSON object, as in {"Identifier":"+12025550123"}.',
+    )
+  }
+  const objects = Array.isArray(json) ? json : [json]
+  if (objects.length > 2) throw new ProxyError(80609)
+  return objects.map(parseParticipant)
+}
+
+const PARTICIPANT_FIELDS = ['identifier', 'friendly_name', 'proxy_identifier', 'proxy_identifier_sid'] as const
+const MAX_LENGTH = { identifier: 191, friendly_name: 255, proxy_identifier: 255, proxy_identifier_sid: 34 }
+
+function parseParticipant(json: unknown): NewParticipant {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw invalidParameter('Participants', 'Each participant is a JSON object.')
+  }
+  const given = new Map(Object.entries(json).map(([name, value]) => [name.replaceAll('_', '').toLowerCase(), value]))
+  const participant: NewParticipant = { identifier: '' }
+  for (const field of PARTICIPANT_FIELDS) {
+    const value: unknown = given.get(field.replaceAll('_', ''))
+    if (value === undefined || value === null || value === '') continue
+    if (typeof value !== 'string' || value.length > MAX_LENGTH[field] || value.includes('\0')) {
+      throw invalidParameter('Participants', `${field} is a text of at most ${MAX_LENGTH[field]} characters.`)
+    }
+    participant[field] = value
+  }
+  if (!participant.identifier) throw missingParameter('Identifier')
+  return participant
+}

@@ -1,0 +1,58 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { CATALOGUE, moreInfo, ProxyError } from '../core/errors.ts'
+import { recordEvent } from '../core/events.ts'
+import type { HttpContext } from './context.ts'
+
+/** What the vendor's clients make their exceptions of. */
+export const presentError = (error: ProxyError) => ({
+  code: error.code,
+  message: error.message,
+  more_info: moreInfo(error.code),
+  status: error.status,
+  ...(error.details ? { details: error.details } : {}),
+})
+
+/** The net of the REST doors: a refusal is answered in its code, anything else is our fault and says nothing of itself. */
+export const restErrorHandler =
+  (context: HttpContext) => async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const refusal = asRefusal(error)
+    if (refusal.status >= 500) context.log.error({ err: error, request_id: request.id }, 'a request failed')
+    if (refusal.status === 401) reply.header('WWW-Authenticate', 'Basic realm="Twilio API"')
+    await recordRefusal(context, request, refusal)
+    return reply.code(refusal.status).send(presentError(refusal))
+  }
+
+/** What PostgreSQL and its connections say when the database is away, full or overtaxed: try again, nothing happened. */
+const UNAVAILABLE = /^(08|53|57P0[123]|57014|25006|58)|^(ECONN|EPIPE|ETIMEDOUT)/
+
+export const isUnavailable = (error: { code?: unknown; message?: string }) =>
+  UNAVAILABLE.test(String(error.code)) ||
+  /timeout exceeded when trying to connect|Connection terminated/.test(error.message ?? '')
+
+function asRefusal(error: FastifyError): ProxyError {
+  if (error instanceof ProxyError) return error
+  if (isUnavailable(error)) return new ProxyError(20503)
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new ProxyError(20001, { message: 'Send parameters as application/x-www-form-urlencoded.' })
+  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new ProxyError(20001, { message: 'The request body is too large.' })
+  }
+  if (error.statusCode && error.statusCode < 500) {
+    return new ProxyError(20001, { message: 'The request could not be read.' })
+  }
+  return new ProxyError(20500)
+}
+
+/** Refusals that concern the operator as much as the caller, such as an exhausted pool, are on record as events. */
+async function recordRefusal(context: HttpContext, request: FastifyRequest, refusal: ProxyError) {
+  if (CATALOGUE[refusal.code].where !== 'both' || !request.caller) return
+  const { ServiceSid, SessionSid } = request.params as { ServiceSid?: string; SessionSid?: string }
+  await recordEvent(context.store, {
+    error_code: refusal.code,
+    account_sid: request.caller.account_sid,
+    service_sid: ServiceSid,
+    session_sid: SessionSid,
+    message: refusal.message,
+  })
+}

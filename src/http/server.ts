@@ -1,0 +1,159 @@
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify'
+import { ProxyError } from '../core/errors.ts'
+import { newSid } from '../core/sid.ts'
+import { requireCaller } from './api/auth.ts'
+import { readForm } from './api/form.ts'
+import { interactionRoutes, messageInteractionRoutes } from './api/interactions.ts'
+import { participantRoutes } from './api/participants.ts'
+import { phoneNumberRoutes } from './api/phone-numbers.ts'
+import { notFound } from './api/route.ts'
+import { serviceRoutes } from './api/services.ts'
+import { sessionRoutes } from './api/sessions.ts'
+import type { HttpContext } from './context.ts'
+import { presentError, restErrorHandler } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { masklineRoutes } from './maskline.ts'
+import { mediaRoutes } from './media.ts'
+import { webhookRoutes } from './webhooks.ts'
+
+const MAX_BODY_BYTES = 256 * 1024
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * The doors, each with its own authentication and format of errors: the Proxy REST API under /v1, our own additions under
+ * /maskline/v1, carriers under /webhooks, attachments under /media, and probes. `others` are doors that concrete carriers
+ * bring, by path.
+ */
+export async function createServer(
+  context: HttpContext,
+  others: Record<string, FastifyPluginAsync> = {},
+): Promise<FastifyInstance> {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: 1000, ignoreTrailingSlash: true },
+    genReqId: () => newSid('RQ'),
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      reply.code(400).send(presentError(new ProxyError(20001, { message: 'The request could not be read.' })))
+    },
+  })
+  // The schemas describe; parameters are read by `parseForm`, and bodies are written as they are.
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body))
+  app.setNotFoundHandler((request) => Promise.reject(notFound(request)))
+  app.setErrorHandler(restErrorHandler(context))
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('Twilio-Request-Id', request.id)
+  })
+
+  await app.register(swagger, openapi(context))
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register((scope) => restScope(scope, context), { prefix: '/v1' })
+  await app.register((scope) => ownScope(scope, context), { prefix: '/maskline/v1' })
+  for (const [prefix, routes] of Object.entries(others)) {
+    await app.register((scope) => authenticated(scope, context, routes), { prefix })
+  }
+  await app.register((scope) => webhookRoutes(scope, context), { prefix: '/webhooks' })
+  await app.register((scope) => mediaRoutes(scope, context), { prefix: '/media' })
+  await app.register((scope) => healthRoutes(scope, context))
+  return app
+}
+
+const openapi = (context: HttpContext) => ({
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'Maskline',
+      version: context.version,
+      description: 'Number masking: the Proxy REST API, and what Maskline adds to it.',
+    },
+    servers: [{ url: context.store.rules.public_url }],
+    components: { securitySchemes: { account: { type: 'http' as const, scheme: 'basic' } } },
+    security: [{ account: [] }],
+  },
+})
+
+/** The Proxy REST API. */
+async function restScope(scope: FastifyInstance, context: HttpContext) {
+  addCors(scope)
+  formOnly(scope)
+  await authenticated(scope, context, async (app) => {
+    withOtherMethodsRefused(app, () => {
+      serviceRoutes(app, context)
+      phoneNumberRoutes(app, context, 'PN')
+      phoneNumberRoutes(app, context, 'SC')
+      sessionRoutes(app, context)
+      participantRoutes(app, context)
+      interactionRoutes(app, context)
+      messageInteractionRoutes(app, context)
+    })
+  })
+}
+
+async function ownScope(scope: FastifyInstance, context: HttpContext) {
+  formOnly(scope)
+  await authenticated(scope, context, async (app) => {
+    withOtherMethodsRefused(app, () => masklineRoutes(app, context))
+  })
+}
+
+async function authenticated(scope: FastifyInstance, context: HttpContext, routes: FastifyPluginAsync) {
+  scope.addHook('onRequest', async (request) => {
+    if (request.method !== 'OPTIONS') await requireCaller(context, request)
+  })
+  scope.setNotFoundHandler((request) => Promise.reject(notFound(request)))
+  await routes(scope, {})
+}
+
+function formOnly(scope: FastifyInstance) {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    async (_request: unknown, text: string) => readForm(text),
+  )
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** Registers routes, and for each path a refusal of the methods it has not: 405 and not 404. */
+function withOtherMethodsRefused(scope: FastifyInstance, routes: () => void) {
+  const known = new Map<string, Set<string>>()
+  let watching = true
+  scope.addHook('onRoute', ({ url, method }) => {
+    if (!watching) return
+    const taken = known.get(url) ?? new Set()
+    known.set(url, taken)
+    for (const name of [method].flat()) taken.add(name)
+  })
+  routes()
+  watching = false
+  for (const [url, taken] of known) {
+    scope.route({
+      method: METHODS.filter((method) => !taken.has(method)),
+      url: url.slice(scope.prefix.length),
+      schema: { hide: true },
+      handler: () => Promise.reject(new ProxyError(20004)),
+    })
+  }
+}
+
+/** The CORS headers of the vendor's API, so that what runs in a browser there runs here. */
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Headers':
+    'Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Idempotency-Key',
+  'Access-Control-Allow-Methods': 'GET, POST, DELETE, OPTIONS',
+  'Access-Control-Expose-Headers': 'ETag, Twilio-Request-Id',
+  'Access-Control-Allow-Credentials': 'true',
+}
+
+function addCors(scope: FastifyInstance) {
+  scope.addHook('onRequest', async (_request, reply) => {
+    reply.headers(CORS)
+  })
+  scope.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.code(200).send())
+}

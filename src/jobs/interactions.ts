@@ -1,0 +1,41 @@
+import type { Logger } from 'pino'
+import type { Guard } from '../callbacks/guard.ts'
+import type { Carriers } from '../core/carriers.ts'
+import { SEND_LEASE_S, sendClaimed } from '../core/send.ts'
+import type { Store } from '../core/store.ts'
+import { type ClaimedInteraction, claimInteractions } from '../db/statements/claim-interactions.ts'
+import { interceptMessage } from './intercept.ts'
+import { handleOutOfSession } from './out-of-session.ts'
+import { startWorker, type Worker } from './worker.ts'
+
+/** What the jobs need beside the store. */
+export type JobContext = {
+  store: Store
+  carriers: Carriers
+  guard: Guard
+  intercept_timeout_ms: number
+  log: Logger
+  /** Called when a job made more work that is due at once. */
+  wake: () => void
+}
+
+const CONCURRENCY = 50
+
+/** Works on interactions: asks the intercept callback, sends, or asks what to do with a message outside any session. */
+export const startInteractionWorker = (context: JobContext): Worker =>
+  startWorker<ClaimedInteraction>({
+    name: 'interactions',
+    concurrency: CONCURRENCY,
+    claim: (limit) => claimInteractions(context.store.pool, { limit, lease_s: SEND_LEASE_S }),
+    work: (claimed) => workOn(context, claimed),
+    log: context.log,
+  })
+
+async function workOn(context: JobContext, claimed: ClaimedInteraction): Promise<void> {
+  if (claimed.stage === 'out-of-session') await handleOutOfSession(context, claimed)
+  else if (claimed.stage === 'send' || !claimed.is_live) await sendClaimed(context.store, context.carriers, claimed)
+  else if (await interceptMessage(context, claimed)) {
+    await sendClaimed(context.store, context.carriers, { ...claimed, stage: 'send' })
+  }
+  context.wake()
+}

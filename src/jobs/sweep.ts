@@ -1,0 +1,76 @@
+import type { Logger } from 'pino'
+import type { Carriers } from '../core/carriers.ts'
+import { forgetExpiredMedia } from '../core/media.ts'
+import { listToRestore, recordRestored } from '../core/phone-numbers.ts'
+import { purgeOldRecords } from '../core/retention.ts'
+import { sweepExpiredSessions } from '../core/session-state.ts'
+import { purgeClosedSessions } from '../core/sessions.ts'
+import type { Store } from '../core/store.ts'
+
+/**
+ * The tidying that nobody waits for: sessions that ran out are closed, old ones deleted, numbers that left their pool
+ * given back their webhooks. Routing never relies on it. One server of a deployment does it at a time, by advisory lock.
+ */
+export type SweepContext = { store: Store; carriers: Carriers; log: Logger }
+
+const EVERY_MS = 1_000
+const PURGE_EVERY_MS = 60_000
+const BATCH = 200
+const RESTORE_RETRY_S = 60
+
+export function startSweeper(context: SweepContext): { stop(): Promise<void> } {
+  let stopping = false
+  let sweeping = Promise.resolve()
+  let purged = 0
+  const timer = setInterval(() => {
+    sweeping = sweeping.then(async () => {
+      if (stopping) return
+      const withPurge = Date.now() - purged > PURGE_EVERY_MS
+      if (withPurge) purged = Date.now()
+      await sweep(context, withPurge).catch((error) => context.log.error({ err: error }, 'sweeping failed'))
+    })
+  }, EVERY_MS)
+  return {
+    async stop() {
+      stopping = true
+      clearInterval(timer)
+      await sweeping
+    },
+  }
+}
+
+/** One round; does nothing when another server is at it. */
+export async function sweep(context: SweepContext, withPurge: boolean): Promise<void> {
+  const { store } = context
+  const connection = await store.pool.connect()
+  try {
+    const { rows } = await connection.query("select pg_try_advisory_lock(hashtext('maskline sweep')) as is_mine")
+    if (!rows[0].is_mine) return
+    try {
+      await sweepExpiredSessions(store, BATCH)
+      await restoreNumbers(context)
+      if (withPurge) {
+        await purgeClosedSessions(store, BATCH)
+        await forgetExpiredMedia(store)
+        await purgeOldRecords(store)
+      }
+    } finally {
+      await connection.query("select pg_advisory_unlock(hashtext('maskline sweep'))")
+    }
+  } finally {
+    connection.release()
+  }
+}
+
+async function restoreNumbers({ store, carriers, log }: SweepContext) {
+  for (const number of await listToRestore(store, BATCH)) {
+    try {
+      const carrier = (await carriers.find(number.carrier_sid))?.carrier
+      if (carrier && number.previous_webhooks) await carrier.restoreNumber(number, number.previous_webhooks)
+      await recordRestored(store, number.sid)
+    } catch (error) {
+      log.warn({ err: error, phone_number_sid: number.sid }, "a number's former webhooks could not be restored")
+      await recordRestored(store, number.sid, RESTORE_RETRY_S)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { createServer as createSocket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { createGuard } from './callbacks/guard.ts'
+import { simulatorCarrier } from './carriers/simulator/carrier.ts'
+import { createNetwork, type Network } from './carriers/simulator/network.ts'
+import { simulatorRoutes } from './carriers/simulator/routes.ts'
+import { twilioCarrier, twilioCredentials } from './carriers/twilio/adapter.ts'
+import type { Config } from './config.ts'
+import { createAuthenticator } from './core/accounts.ts'
+import { type CarrierFactory, type Carriers, createCarriers, listCarriers } from './core/carriers.ts'
+import { createDirectory } from './core/directory.ts'
+import { openKeyring } from './core/keys.ts'
+import { recordReport } from './core/outbound.ts'
+import { relayMessage } from './core/relay.ts'
+import { openKysely, type Store } from './core/store.ts'
+import { migrate } from './db/migrate.ts'
+import { type Database, openDatabase } from './db/open.ts'
+import type { HttpContext } from './http/context.ts'
+import { createServer } from './http/server.ts'
+import { startInteractionWorker } from './jobs/interactions.ts'
+import { startCallbackWorker } from './jobs/send-callback.ts'
+import { startSweeper } from './jobs/sweep.ts'
+import { VERSION } from './version.ts'
+
+/** Balancers get this long to see that readiness fails before the door closes. */
+const DRAIN_MS = 1_000
+
+export type Running = { url: string; port: number; store: Store; stop(): Promise<void> }
+
+export type ServeOptions = {
+  log: Logger
+  progress: (step: string) => void
+  /** Runs before anything listens: seeds the account of `dev`. */
+  prepare?: (store: Store, carriers: Carriers) => Promise<void>
+  /** Between failing readiness and closing the door. */
+  drain_ms?: number
+  postgres_flags?: string[]
+}
+
+/** Opens the database with the key ring on it: what the server and every tool begin with. */
+export async function openStore(
+  config: Config,
+  masterKey: Buffer,
+  options: Pick<ServeOptions, 'log' | 'progress' | 'postgres_flags'> & { share?: boolean },
+): Promise<{ store: Store; database: Database }> {
+  const { database_url, data_dir, db_pool } = config
+  const database = await openDatabase({ database_url, data_dir, pool: db_pool, ...options })
+  try {
+    await migrate(database.pool, options)
+    const db = openKysely(database.pool)
+    const { public_url, number_validation, radius_miles, match_calling_code, retention_days } = config
+    const rules = { public_url, number_validation, radius_miles, match_calling_code, retention_days }
+    return { store: { db, pool: database.pool, keys: await openKeyring(db, masterKey), rules }, database }
+  } catch (error) {
+    await database.stop()
+    throw error
+  }
+}
+
+/** The program: config → database → carriers → http and jobs. `stop` undoes it in the opposite order. */
+export async function startServer(given: Config, masterKey: Buffer, options: ServeOptions): Promise<Running> {
+  const { log } = options
+  const config = await withPort(given)
+  const { store, database } = await openStore(config, masterKey, options)
+  try {
+    return await assemble(config, store, database, options)
+  } catch (error) {
+    log.debug({ err: error }, 'starting failed')
+    await database.stop()
+    throw error
+  }
+}
+
+async function assemble(config: Config, store: Store, database: Database, options: ServeOptions): Promise<Running> {
+  const { log } = options
+  const directory = createDirectory(store)
+  let wake: () => void = () => undefined
+  const network = createNetwork({
+    receive: async (sid, account_sid, message) => {
+      await relayMessage(store, directory, { sid, account_sid }, message)
+      wake()
+    },
+    report: async (carrier_sid, leg, report) => {
+      await recordReport(store, carrier_sid, leg, report)
+      wake()
+    },
+    isProxyNumber: async (account_sid, number) => (await directory.find(number))?.account_sid === account_sid,
+  })
+  const { simulator, ...real } = carrierKinds(network)
+  const carriers = createCarriers(store, config.simulator ? { simulator, ...real } : real)
+  await options.prepare?.(store, carriers)
+  const guard = createGuard({ allow: config.callback_allow })
+
+  let accepting = true
+  const context: HttpContext = {
+    store,
+    carriers,
+    directory,
+    authenticate: createAuthenticator(store),
+    wake: () => wake(),
+    isAccepting: () => accepting,
+    resource_case: config.resource_case,
+    version: VERSION,
+    log,
+  }
+  const findSimulator = async (account_sid: string) =>
+    (await listCarriers(store, account_sid)).find((row) => row.kind === 'simulator')
+  const app = await createServer(
+    context,
+    config.simulator ? { '/simulator': simulatorRoutes(network, findSimulator) } : {},
+  )
+  await app.listen({ port: config.port, host: config.host })
+
+  const { intercept_timeout_ms } = config
+  const jobs = { store, carriers, guard, intercept_timeout_ms, log, wake: () => wake() }
+  const workers = [startInteractionWorker(jobs), startCallbackWorker(jobs)]
+  const sweeper = startSweeper({ store, carriers, log })
+  wake = () => {
+    for (const worker of workers) worker.wake()
+  }
+
+  const stop = async () => {
+    accepting = false
+    await delay(options.drain_ms ?? DRAIN_MS)
+    await app.close()
+    await Promise.all([sweeper.stop(), ...workers.map((worker) => worker.stop())])
+    await guard.close()
+    await database.stop()
+  }
+  let stopped: Promise<void> | undefined
+  return { url: config.public_url, port: config.port, store, stop: () => (stopped ??= stop()) }
+}
+
+/** Every kind of carrier there is; simulated phones live in `network`. */
+const carrierKinds = (network: Network) => ({
+  simulator: ((_credentials, row) => simulatorCarrier(network, row)) satisfies CarrierFactory,
+  twilio: ((credentials) => twilioCarrier(twilioCredentials(credentials))) satisfies CarrierFactory,
+})
+
+/** The same for tools, which set carriers up and look numbers up, but let nobody text. */
+export const toolCarriers = (): Record<string, CarrierFactory> =>
+  carrierKinds(
+    createNetwork({
+      receive: async () => undefined,
+      report: async () => undefined,
+      isProxyNumber: async () => false,
+    }),
+  )
+
+/** With port 0 a free one is chosen first, because addresses we give out name it. */
+async function withPort(config: Config): Promise<Config> {
+  if (config.port !== 0) return config
+  const port = await new Promise<number>((resolve, reject) => {
+    const socket = createSocket()
+    socket.once('error', reject)
+    socket.listen(0, config.host, () => {
+      const address = socket.address()
+      socket.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+  return { ...config, port, public_url: config.public_url.replace(/:0$/, `:${port}`) }
+}
