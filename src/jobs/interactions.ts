@@ -1,23 +1,9 @@
-import type { Logger } from 'pino'
-import type { Guard } from '../callbacks/guard.ts'
-import type { Carriers } from '../core/carriers.ts'
 import { SEND_LEASE_S, sendClaimed } from '../core/send.ts'
-import type { Store } from '../core/store.ts'
 import { type ClaimedInteraction, claimInteractions } from '../db/statements/claim-interactions.ts'
+import type { JobContext } from './context.ts'
 import { interceptMessage } from './intercept.ts'
 import { handleOutOfSession } from './out-of-session.ts'
 import { startWorker, type Worker } from './worker.ts'
-
-/** What the jobs need beside the store. */
-export type JobContext = {
-  store: Store
-  carriers: Carriers
-  guard: Guard
-  intercept_timeout_ms: number
-  log: Logger
-  /** Called when a job made more work that is due at once. */
-  wake: () => void
-}
 
 const CONCURRENCY = 50
 

@@ -10,7 +10,7 @@ import { hostMedia } from '../core/media.ts'
 import { SEND_LEASE_S } from '../core/send.ts'
 import { beginSend } from '../db/statements/begin-send.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
-import type { JobContext } from './interactions.ts'
+import type { JobContext } from './context.ts'
 
 /** Asks the customer whether a message may pass. True when it is now to be sent, and the session is still live. */
 export async function interceptMessage(context: JobContext, claimed: ClaimedInteraction): Promise<boolean> {

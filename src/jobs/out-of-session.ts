@@ -8,7 +8,7 @@ import { listMedia, mediaUrls, openBody } from '../core/interactions.ts'
 import { hostMedia } from '../core/media.ts'
 import { autoCreateSession, findHistory, finishOutOfSession, replyOutOfSession } from '../core/out-of-session.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
-import type { JobContext } from './interactions.ts'
+import type { JobContext } from './context.ts'
 
 const TIMEOUT_MS = 15_000
 

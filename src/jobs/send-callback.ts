@@ -14,7 +14,7 @@ import { recordEvent } from '../core/events.ts'
 import { mediaUrls, openInteraction } from '../core/interactions.ts'
 import type { Store } from '../core/store.ts'
 import type { Callback } from '../db/schema.ts'
-import type { JobContext } from './interactions.ts'
+import type { JobContext } from './context.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 const CONCURRENCY = 50
