@@ -76,13 +76,20 @@ async function assemble(config: Config, store: Store, database: Database, option
   const { log } = options
   const directory = createDirectory(store)
   let wake: () => void = () => undefined
+  // The network repeats what throws here; nobody else would hear of it.
+  const logged = (what: string) => (error: unknown) => {
+    log.error({ err: error }, what)
+    throw error
+  }
   const network = createNetwork({
     receive: async (sid, account_sid, message) => {
-      await relayMessage(store, directory, { sid, account_sid }, message)
+      await relayMessage(store, directory, { sid, account_sid }, message).catch(
+        logged('a message could not be taken in'),
+      )
       wake()
     },
     report: async (carrier_sid, leg, report) => {
-      await recordReport(store, carrier_sid, leg, report)
+      await recordReport(store, carrier_sid, leg, report).catch(logged('a report could not be taken in'))
       wake()
     },
     isProxyNumber: async (account_sid, number) => (await directory.find(number))?.account_sid === account_sid,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as settle } from 'node:timers/promises'
 import { countSegments } from '../src/carriers/simulator/segments.ts'
 import { BadWebhook, CarrierError } from '../src/core/carrier.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
@@ -168,6 +169,26 @@ test('a report that fails is tried again, keeps the next one waiting, and is giv
   await clock.advance(3600_000)
   assert.deepEqual(heard.reports.slice(2), ['delivered'])
   assert.equal(clock.pending, 0)
+})
+
+test('a handset that texts us is answered only when we have dealt with the message', async () => {
+  const steps: string[] = []
+  let finish = () => {}
+  const receive = () =>
+    new Promise<void>((resolve) => {
+      finish = resolve
+    })
+  const { network } = startNetwork({ receive })
+  const text = { from: ALICE, to: PROXY, body: 'Hello', media_urls: [] }
+  const sending = network
+    .sendFromHandset({ sid: CARRIER, account_sid: ACCOUNT }, text)
+    .then(() => steps.push('answered'))
+  await settle()
+  assert.equal(network.messagesOf(ACCOUNT, ALICE).length, 1, 'its own list has it at once')
+  steps.push('dealt with')
+  finish()
+  await sending
+  assert.deepEqual(steps, ['dealt with', 'answered'])
 })
 
 test('a handset keeps its newest thousand messages', async () => {

@@ -29,8 +29,12 @@ export const isUnavailable = (error: { code?: unknown; message?: string }) =>
   UNAVAILABLE.test(String(error.code)) ||
   /timeout exceeded when trying to connect|Connection terminated/.test(error.message ?? '')
 
+/** Deadlocks and lock time-outs that outlasted the retries: only creates for the same people meet like that. */
+const isContended = (error: { code?: unknown }) => /^(40P01|40001|55P03)$/.test(String(error.code))
+
 function asRefusal(error: FastifyError): ProxyError {
   if (error instanceof ProxyError) return error
+  if (isContended(error)) return new ProxyError(80623)
   if (isUnavailable(error)) return new ProxyError(20503)
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new ProxyError(20001, { message: 'Send parameters as application/x-www-form-urlencoded.' })
