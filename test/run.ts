@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { pino } from 'pino'
 import { startEmbedded } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { createLogger } from '../src/log.ts'
 
 // `npm test` runs every file, `npm test -- test/relay.test.ts …` those, and flags go to node: `npm test -- --test-only`.
 // One PostgreSQL serves them all; each test file makes its databases from the template that is migrated here, once.
@@ -17,7 +17,7 @@ const all = readdirSync('test').filter((name) => name.endsWith('.test.ts'))
 const files = named.length > 0 ? named : all.sort().map((name) => join('test', name))
 
 const folder = mkdtempSync(join(tmpdir(), 'maskline-test-'))
-const log = pino({ level: 'error' }, pino.destination(2))
+const log = createLogger('error')
 const server = await startEmbedded({
   data_dir: folder,
   postgres_flags: ['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'max_connections=300'],

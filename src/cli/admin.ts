@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { pino } from 'pino'
 import { ConfigError, devMasterKey, loadConfig } from '../config.ts'
 import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
 import { addCarrier, createCarriers, listCarriers } from '../core/carriers.ts'
 import { isE164 } from '../core/e164.ts'
 import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
 import type { Store } from '../core/store.ts'
+import { createLogger } from '../log.ts'
 import { openStore, toolCarriers } from '../serve.ts'
 import { print, progressLine, UsageError } from './output.ts'
 
@@ -18,7 +18,7 @@ async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
   const key = config.master_key ?? (config.database_url ? undefined : devMasterKey(config.data_dir))
   if (!key) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
   const progress = progressLine(process.stderr)
-  const log = pino({ level: 'error' }, pino.destination(2))
+  const log = createLogger('error')
   const { store, database } = await openStore(config, key, { log, progress: progress.step, share: true })
   progress.done()
   try {

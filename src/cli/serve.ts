@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { pino } from 'pino'
+import type { Logger } from 'pino'
 import { ConfigError, devMasterKey, loadConfig, type Command as Mode, SETTINGS, type Setting } from '../config.ts'
 import { type DevAccount, devAccount, seed } from '../dev.ts'
+import { createLogger } from '../log.ts'
 import { type Running, type ServeOptions, startServer } from '../serve.ts'
 import { progressLine } from './output.ts'
 
@@ -25,7 +26,7 @@ export function serveCommands(program: Command): void {
 
 async function runDev() {
   const config = loadConfig('dev')
-  const log = logger(config.log_level)
+  const log = createLogger(config.log_level)
   const progress = progressLine(process.stderr)
   const masterKey = config.master_key ?? devMasterKey(config.data_dir)
   const account = devAccount(config)
@@ -38,7 +39,7 @@ async function runDev() {
 
 async function runServe() {
   const config = loadConfig('serve')
-  const log = logger(config.log_level)
+  const log = createLogger(config.log_level)
   if (!config.master_key) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing'])
   const progress = progressLine(process.stderr)
   const server = await startServer(config, config.master_key, { log, progress: progress.step })
@@ -47,16 +48,17 @@ async function runServe() {
   stopOnSignal(server, log)
 }
 
-const logger = (level: string) =>
-  pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+/** A Ctrl-C reaches us and whoever started us, who may pass it on: within this time it is the same one. */
+const SAME_SIGNAL_MS = 500
 
 /** The first signal stops in good order; an impatient second one at once. */
-function stopOnSignal(server: Running, log: pino.Logger) {
-  let stopping = false
+function stopOnSignal(server: Running, log: Logger) {
+  let since: number | undefined
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (stopping) process.exit(1)
-      stopping = true
+      if (since !== undefined && performance.now() - since > SAME_SIGNAL_MS) process.exit(1)
+      if (since !== undefined) return
+      since = performance.now()
       log.info({ signal }, 'stopping')
       server.stop().then(
         () => process.exit(0),

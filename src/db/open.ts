@@ -53,7 +53,11 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
     application_name: 'maskline',
   })
   // Without a listener, an idle connection that the server closes would end the process.
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'))
+  pool.on('error', (error) => {
+    if (!pool.ending) log.warn({ err: error }, 'an idle database connection was lost')
+  })
+  // One that is in use tells its query; it too would end the process if nobody listened besides.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   try {
     await checkServer(pool)
     return pool

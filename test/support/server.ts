@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { pino } from 'pino'
 import twilio from 'twilio'
 import { readConfig } from '../../src/config.ts'
 import { createAccount } from '../../src/core/accounts.ts'
 import { addCarrier } from '../../src/core/carriers.ts'
 import { newSid } from '../../src/core/sid.ts'
+import { createLogger } from '../../src/log.ts'
 import { type Running, startServer as start } from '../../src/serve.ts'
 import { startCheckingProxy } from './checking-proxy.ts'
 import { createDatabase } from './database.ts'
@@ -24,7 +24,7 @@ export const person = (at: number) => `+1415555${String(130 + at).padStart(4, '0
  * the OpenAPI document. `env` sets settings; `database_url` and `master_key` let a second server join the first.
  */
 export async function startServer(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   options: { env?: Record<string, string>; database_url?: string; master_key?: string; account?: Account } = {},
 ) {
   const database_url = options.database_url ?? (await createDatabase(t))
@@ -41,7 +41,7 @@ export async function startServer(
     ...options.env,
   }
   const logged: string[] = []
-  const log = pino({ level: env.MASKLINE_LOG_LEVEL }, { write: (line: string) => logged.push(line) })
+  const log = createLogger(env.MASKLINE_LOG_LEVEL, { write: (line: string) => void logged.push(line) })
   const config = readConfig(env, 'dev')
   let account = options.account
   const running = await start(config, Buffer.from(master_key, 'hex'), {
