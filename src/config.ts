@@ -83,7 +83,7 @@ export const SETTINGS = {
     name: 'MASKLINE_DEV_AUTH_TOKEN',
     help: "The auth token of dev's account.",
     secret: true,
-    parse: matching(/^\S+$/, 'has a space in it: an auth token has none'),
+    parse: matching(/^\S{16,}$/, 'is too short or has a space in it: give at least 16 characters'),
   },
   simulator: {
     name: 'MASKLINE_SIMULATOR',

@@ -185,13 +185,13 @@ test('every secret can be read from a file', (t) => {
     {
       MASKLINE_MASTER_KEY_FILE: write('key', `${KEY}\n`),
       DATABASE_URL_FILE: write('url', 'postgres://db.example.com/maskline\n'),
-      MASKLINE_DEV_AUTH_TOKEN_FILE: write('token', 'secret\r\n'),
+      MASKLINE_DEV_AUTH_TOKEN_FILE: write('token', 'a-secret-that-is-long\r\n'),
     },
     'serve',
   )
   assert.deepEqual(config.master_key, Buffer.from(KEY, 'hex'))
   assert.equal(config.database_url, 'postgres://db.example.com/maskline')
-  assert.equal(config.dev_auth_token, 'secret')
+  assert.equal(config.dev_auth_token, 'a-secret-that-is-long')
 
   const nowhere = join(folder, 'nowhere')
   assert.match(

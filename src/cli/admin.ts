@@ -44,9 +44,9 @@ export function accountCommands(program: Command): void {
   const accounts = program.command('accounts').description('the accounts of this server')
   accounts
     .command('create <name>')
-    .description('make an account; with its SID and token from Twilio its clients change nothing but the host')
-    .option('--sid <sid>', 'keep this account SID')
-    .option('--auth-token <token>', 'keep this auth token')
+    .description('make an account; with the SID and token it has at Twilio, its clients change nothing but the host')
+    .option('--sid <sid>', 'the account SID to keep; otherwise one is made')
+    .option('--auth-token <token>', 'the auth token to keep, which signs callbacks; otherwise one is made')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -60,6 +60,7 @@ export function accountCommands(program: Command): void {
     )
   accounts
     .command('list')
+    .description('show every account')
     .option(...JSON_OPTION)
     .action((options: { json?: boolean }) =>
       withStore(async (store) => {
@@ -76,6 +77,7 @@ export function keyCommands(program: Command): void {
   const keys = program.command('keys').description('API keys: a SID and a secret that stand for an account')
   keys
     .command('create <name>')
+    .description('make a key; its secret is shown once')
     .requiredOption(...ACCOUNT_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', '\nExample:\n  maskline keys create dispatcher --account AC…')
@@ -89,6 +91,7 @@ export function keyCommands(program: Command): void {
     )
   keys
     .command('list')
+    .description("show an account's keys, revoked ones too")
     .requiredOption(...ACCOUNT_OPTION)
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
@@ -143,6 +146,7 @@ export function carrierCommands(program: Command): void {
     )
   carriers
     .command('list')
+    .description("show an account's carriers")
     .requiredOption(...ACCOUNT_OPTION)
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
@@ -171,6 +175,7 @@ export function numberCommands(program: Command): void {
   const numbers = program.command('numbers').description("an account's numbers, before services take them")
   numbers
     .command('list')
+    .description("show an account's numbers and the services that have them")
     .requiredOption(...ACCOUNT_OPTION)
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
@@ -202,7 +207,8 @@ export function numberCommands(program: Command): void {
         if (!found) throw new UsageError(`There is no carrier ${carrier_sid}; see: maskline carriers list`)
         const rows = []
         for (const text of wanted) {
-          const number = await found.carrier.findNumber(isE164(text) ? { phone_number: text } : { sid: text })
+          const byNumber = isE164(text) || /^\d{3,8}$/.test(text)
+          const number = await found.carrier.findNumber(byNumber ? { phone_number: text } : { sid: text })
           if (!number) throw new UsageError(`The carrier has no number ${text}.`)
           rows.push(await adoptNumber(store, { account_sid: found.account_sid, carrier_sid }, number))
         }

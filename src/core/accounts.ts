@@ -57,12 +57,12 @@ export async function setAuthToken(store: Store, sid: string, auth_token: string
     .execute()
 }
 
-/** Returns the secret, which is shown this once and kept only as a digest. */
+/** Returns the secret, shown this once and kept only as a digest: letters and digits, all that one official client sends. */
 export async function createApiKey(
   store: Store,
   params: { account_sid: string; friendly_name: string },
 ): Promise<{ key: ApiKey; secret: string }> {
-  const secret = randomBytes(24).toString('base64url')
+  const secret = randomBytes(16).toString('hex')
   const key = await store.db
     .insertInto('api_keys')
     .values({ ...params, sid: newSid('SK'), secret_digest: store.keys.digest(secret) })

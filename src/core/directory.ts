@@ -5,7 +5,7 @@ export type DirectoryEntry = { service_sid: string; account_sid: string; carrier
 
 /**
  * number → service, in memory, since every inbound event needs it first. An entry may be out of date when another server
- * moved the number; whoever finds nobody under an entry asks again with `fresh`. Numbers in no pool are not kept.
+ * moved the number; whoever finds it wrong asks again with `fresh`. Numbers in no pool are not kept.
  */
 export type Directory = { find(phone_number: string, how?: 'cached' | 'fresh'): Promise<DirectoryEntry | undefined> }
 

@@ -33,7 +33,7 @@ export function parseIdentifier(text: string, strictness: 'valid' | 'possible'):
 
 function parseNumber(text: string, strictness: 'valid' | 'possible'): PhoneNumber | undefined {
   // A plus that the client forgot to encode arrives as a space.
-  const written = /^ \d+$/.test(text) ? `+${text.slice(1)}` : text
+  const written = text.replace(/^ (?=\d)/, '+')
   if (!/^[\s(]*\+[\d\s.()\p{Pd}]+$/u.test(written)) return undefined
   const compact = `+${written.replace(/\D/g, '')}`
   if (!isE164(compact)) return undefined

@@ -91,7 +91,8 @@ export async function createMessageInteraction(
   if (!media_url.every(isHttpUrl)) throw new ProxyError(21620)
   return await inTransaction(store, async (trx) => {
     const session = await lockSession(trx, service.sid, participant.session_sid)
-    if (!session || !isLive(session) || participant.date_deleted) throw new ProxyError(80607)
+    if (!session || !isLive(session)) throw new ProxyError(80607)
+    if (participant.date_deleted) throw new ProxyError(80612)
     if (session.mode === 'voice-only') {
       throw new ProxyError(80616, { identifier: 'A message', session: session.sid })
     }

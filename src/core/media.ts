@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Media } from '../db/schema.ts'
+import type { Interaction, Media } from '../db/schema.ts'
 import { type Carrier, CarrierError } from './carrier.ts'
 import { recordEvent } from './events.ts'
 import { listMedia, openMediaSource } from './interactions.ts'
@@ -16,24 +16,22 @@ const MAX_BYTES = 5 * 1024 * 1024
 const SAFE_TYPES =
   /^(image\/(jpeg|png|gif|webp|bmp|tiff|heic|heif)|audio\/[\w.+-]+|video\/[\w.+-]+|application\/pdf|text\/(plain|vcard|x-vcard))$/
 
-/** Fetches what is still at the carrier. Throws `CarrierError` when that should be tried again later. */
-export async function hostMedia(
-  store: Store,
-  carrier: Carrier,
-  interaction: { service_sid: string; sid: string; account_sid: string; session_sid: string | null; num_media: number },
-): Promise<void> {
+/** After so many tries at the message an attachment that cannot be had for now counts as lost. */
+const MAX_ATTEMPTS = 5
+
+type MessageWithMedia = Pick<
+  Interaction,
+  'service_sid' | 'sid' | 'account_sid' | 'session_sid' | 'num_media' | 'attempts'
+>
+
+/** Fetches what is still at the carrier, all at once. Throws `CarrierError` when that should be tried again later. */
+export async function hostMedia(store: Store, carrier: Carrier, interaction: MessageWithMedia): Promise<void> {
   if (interaction.num_media === 0) return
-  for (const item of await listMedia(store, interaction)) {
-    if (item.state === 'pending') await hostOne(store, carrier, interaction, item)
-  }
+  const pending = (await listMedia(store, interaction)).filter((item) => item.state === 'pending')
+  await Promise.all(pending.map((item) => hostOne(store, carrier, interaction, item)))
 }
 
-async function hostOne(
-  store: Store,
-  carrier: Carrier,
-  interaction: { account_sid: string; session_sid: string | null },
-  item: Media,
-) {
+async function hostOne(store: Store, carrier: Carrier, interaction: MessageWithMedia, item: Media) {
   try {
     const fetched = await carrier.fetchMedia(openMediaSource(store, item), MAX_BYTES)
     if (fetched === 'public') return await setMedia(store, item, { state: 'public' })
@@ -45,7 +43,8 @@ async function hostOne(
       expires_at: sql<Date>`now() + ${HOSTED_FOR}::interval`,
     })
   } catch (error) {
-    if (!(error instanceof CarrierError) || error.outcome !== 'refused') throw error
+    if (!(error instanceof CarrierError)) throw error
+    if (error.outcome !== 'refused' && interaction.attempts < MAX_ATTEMPTS) throw error
     await setMedia(store, item, { state: 'lost' })
     const { account_sid, session_sid } = interaction
     const { service_sid, interaction_sid } = item

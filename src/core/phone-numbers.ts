@@ -79,7 +79,8 @@ export async function adoptNumber(
       carrier_number_sid: theirs ?? sid,
       phone_number: found.phone_number,
       friendly_name: found.friendly_name,
-      iso_country: found.iso_country,
+      // An empty one would match no country, where an unknown one goes by its calling code.
+      iso_country: found.iso_country || null,
       capabilities: JSON.stringify(found.capabilities) as never,
     })
     .onConflict((known) => known.doNothing())
@@ -182,7 +183,8 @@ export async function addToPool(
 ): Promise<PoolMember> {
   return await inTransaction(store, async (trx) => {
     // Adding is serialised per service, so that the count below stays true until we commit.
-    await trx.db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    const held = await trx.db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    if (held.length === 0) throw new ProxyError(20404, { resource: `/Services/${service.sid}` })
     await checkRoom(trx, service, is_reserved)
     const added = await trx.db
       .updateTable('phone_numbers')

@@ -46,12 +46,11 @@ export async function relayMessage(
   const number = message.to.slice(message.to.indexOf(':') + 1)
   const cached = await findNumber(directory, carrier, number, 'cached')
   const first = cached && (await relayIn(store, cached, carrier, message))
-  if (first && first.outcome !== 'out-of-session') return first
-  // Nobody there: another server may have moved the number meanwhile.
-  const fresh = await findNumber(directory, carrier, number, 'fresh')
-  if (fresh && fresh.service_sid !== cached?.service_sid)
-    return (await relayIn(store, fresh, carrier, message)) ?? unknown
   if (first) return first
+  // Not there: another server may have moved the number meanwhile.
+  const fresh = await findNumber(directory, carrier, number, 'fresh')
+  const second = fresh && (await relayIn(store, fresh, carrier, message))
+  if (second) return second
   await recordEvent(store, { error_code: 80905, account_sid: carrier.account_sid })
   return unknown
 }

@@ -21,7 +21,7 @@ export type SendResult =
   | { result: 'canceled' }
 
 /** How long a claim lasts: longer than every outside call in it together may take. */
-export const SEND_LEASE_S = 90
+export const SEND_LEASE_S = 120
 const MAX_ATTEMPTS = 12
 /** Wait before asking what became of a send: a carrier that timed out may still be at it, and its report may tell us. */
 const ASK_AFTER_S = 60
@@ -87,6 +87,8 @@ async function findSent(
       .select('sid')
       .where('carrier_sid', '=', claimed.carrier_sid)
       .where('outbound_carrier_id', '=', id)
+      // Its own may be known already, when a report came first.
+      .where('sid', '!=', claimed.sid)
       .executeTakeFirst()
     return other !== undefined
   }
@@ -108,7 +110,8 @@ async function cancel(store: Store, claimed: ClaimedInteraction): Promise<SendRe
   return { result: 'canceled' }
 }
 
-async function postpone(
+/** Makes a claimed interaction due again later, after what could not be done now. */
+export async function postpone(
   store: Store,
   claimed: ClaimedInteraction,
   error: CarrierError | undefined,
@@ -126,7 +129,7 @@ async function postpone(
     })
     .where('service_sid', '=', claimed.service_sid)
     .where('sid', '=', claimed.sid)
-    .where('stage', '=', 'send')
+    .where('stage', '=', claimed.stage)
     .execute()
   return { result: 'later' }
 }

@@ -60,6 +60,20 @@ export async function listServices(store: Store, account_sid: string, page: Page
   return await readPage(store.db.selectFrom('services').selectAll().where('account_sid', '=', account_sid), 'sid', page)
 }
 
+/**
+ * Holds a service for this transaction against being deleted, which would otherwise miss what is being added to it.
+ * Throws 20404 when it is gone.
+ */
+export async function holdService(trx: Store, service: Service): Promise<void> {
+  const held = await trx.db
+    .selectFrom('services')
+    .select('sid')
+    .where('sid', '=', service.sid)
+    .forKeyShare()
+    .executeTakeFirst()
+  if (!held) throw new ProxyError(20404, { resource: `/Services/${service.sid}` })
+}
+
 /** Changes what is given; throws as `createService`. */
 export async function updateService(
   store: Store,
@@ -82,7 +96,7 @@ export async function updateService(
     }
     const updated = await db
       .updateTable('services')
-      .set({ ...changes, date_updated: new Date() })
+      .set({ ...changes, date_updated: sql`now()` })
       .where('sid', '=', service.sid)
       .returningAll()
       .executeTakeFirst()
@@ -122,12 +136,20 @@ function checkCallbackUrls(store: Store, params: ServiceParams) {
   for (const [name, value] of Object.entries(urls)) if (value) checkCallbackUrl(store, name, value)
 }
 
+/**
+ * An http URL by RFC 3986. `URL` takes more and encodes it, and then the receiver would check our signature against
+ * another address than the one we signed.
+ */
+const HTTP_URI =
+  /^https?:\/\/(?:[\w\-.~:@!$&'()*+,;=]|%[0-9a-f]{2}|\[[0-9a-f:.]+\])+(?:[/?](?:[\w\-.~:@!$&'()*+,;=/?]|%[0-9a-f]{2})*)?(?:#(?:[\w\-.~:@!$&'()*+,;=/?]|%[0-9a-f]{2})*)?$/i
+
 function checkCallbackUrl(store: Store, name: string, value: string) {
   if (value.length > 4000) throw invalidParameter(name, 'It may have at most 4000 characters.')
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw invalidParameter(name, 'Give an absolute http or https URL.')
   }
+  if (!HTTP_URI.test(value)) throw invalidParameter(name, 'Percent-encode what a URL cannot hold as it is.')
   if (url.origin === new URL(store.rules.public_url).origin) {
     throw invalidParameter(name, 'It points at this server, which would call itself.')
   }

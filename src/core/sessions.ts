@@ -3,6 +3,7 @@ import type { Service, Session, SessionMode } from '../db/schema.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { addParticipant, type NewParticipant } from './participants.ts'
+import { holdService } from './services.ts'
 import { closeSession, expired, isLive, lockSession, type RequestedStatus, sessionsOf } from './session-state.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -25,6 +26,7 @@ export async function createSession(store: Store, service: Service, params: NewS
   if (status === 'failed' || status === 'unknown') throw new ProxyError(80608)
   if (participants.length > 2) throw new ProxyError(80609)
   return await inTransaction(store, async (trx) => {
+    await holdService(trx, service)
     const session = await trx.db
       .insertInto('sessions')
       .values({

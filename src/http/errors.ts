@@ -17,6 +17,8 @@ export const restErrorHandler =
   (context: HttpContext) => async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const refusal = asRefusal(error)
     if (refusal.status >= 500) context.log.error({ err: error, request_id: request.id }, 'a request failed')
+    // Fastify would close the connection under a client that is still sending, which then may never read the answer.
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
     if (refusal.status === 401) reply.header('WWW-Authenticate', 'Basic realm="Twilio API"')
     await recordRefusal(context, request, refusal)
     return reply.code(refusal.status).send(presentError(refusal))
@@ -32,8 +34,12 @@ export const isUnavailable = (error: { code?: unknown; message?: string }) =>
 /** Deadlocks and lock time-outs that outlasted the retries: only creates for the same people meet like that. */
 const isContended = (error: { code?: unknown }) => /^(40P01|40001|55P03)$/.test(String(error.code))
 
+/** Deadlocks and serialisation failures that outlasted the retries of `inTransaction`: requests over the same people. */
+const COLLIDED = /^(40P01|40001)$/
+
 function asRefusal(error: FastifyError): ProxyError {
   if (error instanceof ProxyError) return error
+  if (COLLIDED.test(String(error.code))) return new ProxyError(80623)
   if (isContended(error)) return new ProxyError(80623)
   if (isUnavailable(error)) return new ProxyError(20503)
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {

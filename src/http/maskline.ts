@@ -13,11 +13,11 @@ import { formOf, queryOf, route } from './api/route.ts'
 import { getService } from './api/services.ts'
 import type { HttpContext } from './context.ts'
 
-const EventQuery = Type.Object({
-  ...PageQuery.properties,
+const EventFilter = Type.Object({
   ErrorCode: Type.Optional(Type.Integer({ minimum: 1, description: 'Only events of this code.' })),
   ServiceSid: Type.Optional(Type.String({ description: 'Only events of this service.' })),
 })
+const EventQuery = Type.Object({ ...PageQuery.properties, ...EventFilter.properties })
 
 const EventBody = Type.Object({
   sid: SidOf('NO'),
@@ -71,7 +71,7 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
     { summary: 'List events', query: EventQuery, answer: PageOf('events', EventBody) },
     async (request) => {
       const form = queryOf(request)
-      const { error_code, service_sid } = parseForm(EventQuery, form, 'update')
+      const { error_code, service_sid } = parseForm(EventFilter, form, 'update')
       if (service_sid && !isSid('KS', service_sid)) throw new ProxyError(80408)
       const query = parsePage(form)
       const found = await listEvents(store, request.caller.account_sid, { error_code, service_sid }, query.request)

@@ -36,8 +36,11 @@ export async function createServer(
     genReqId: () => newSid('RQ'),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
-      reply.code(400).send(presentError(new ProxyError(20001, { message: 'The request could not be read.' })))
+    // Such requests meet no hook. A part of the path that is longer than any name leads nowhere.
+    frameworkErrors: ({ code }, request, reply: FastifyReply) => {
+      const unreadable = new ProxyError(20001, { message: 'The request could not be read.' })
+      const refusal = code === 'FST_ERR_MAX_PARAM_LENGTH' ? notFound(request) : unreadable
+      reply.code(refusal.status).header('Twilio-Request-Id', request.id).send(presentError(refusal))
     },
   })
   // The schemas describe; parameters are read by `parseForm`, and bodies are written as they are.

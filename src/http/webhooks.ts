@@ -7,6 +7,10 @@ import { isSid } from '../core/sid.ts'
 import type { HttpContext } from './context.ts'
 import { isUnavailable } from './errors.ts'
 
+const MAX_FIELD = 1000
+/** The largest error code that can be stored; no carrier has one near it. */
+const MAX_CODE = 2 ** 31 - 1
+
 /**
  * Where carriers call us. What they bring is acknowledged once it is on disk, and not before. A signature that does not
  * fit is 403 and stores nothing; what can never be read is 400; a fault of ours is 503, so that the carrier
@@ -29,8 +33,7 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     if ('refusal' in genuine) return reply.code(genuine.refusal).send()
     const { carrier, account_sid, webhook, sid } = genuine
     const message = carrier.parseMessage(webhook)
-    const { event_id, resource_sid = '', to } = message
-    if ([event_id, resource_sid, to].some((text) => text.includes('\0'))) throw new BadWebhook('There is a NUL in it.')
+    refuseUnstorable(message.event_id, message.to, ...message.media.map((item) => item.content_type ?? ''))
     const { outcome } = await relayMessage(context.store, context.directory, { sid, account_sid }, message)
     if (outcome !== 'duplicate') context.wake()
     return acknowledge(carrier, reply)
@@ -41,8 +44,10 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     if ('refusal' in genuine) return reply.code(genuine.refusal).send()
     const { carrier, webhook, sid, account_sid } = genuine
     const report = carrier.parseStatus(webhook)
+    refuseUnstorable(report.carrier_message_id)
     const { ServiceSid, InteractionSid } = request.params as { ServiceSid: string; InteractionSid: string }
     const isLeg = isSid('KS', ServiceSid) && isSid('KI', InteractionSid)
+    if (report.error_code && report.error_code > MAX_CODE) throw new BadWebhook('The error code is no such code.')
     const known =
       isLeg && (await recordReport(context.store, sid, { service_sid: ServiceSid, sid: InteractionSid }, report))
     if (known) context.wake()
@@ -50,6 +55,12 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     else await recordEvent(context.store, { error_code: 80907, account_sid })
     return acknowledge(carrier, reply)
   })
+}
+
+/** What the database would refuse however often it came: it has no NUL in a text, and no endless key in an index. */
+function refuseUnstorable(...texts: string[]) {
+  if (texts.some((text) => text.includes('\0'))) throw new BadWebhook('There is a NUL in it.')
+  if (texts.some((text) => text.length > MAX_FIELD)) throw new BadWebhook('A field in it is too long.')
 }
 
 type Genuine = { sid: string; account_sid: string; carrier: Carrier; webhook: WebhookRequest }

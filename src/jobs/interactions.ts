@@ -1,4 +1,5 @@
-import { SEND_LEASE_S, sendClaimed } from '../core/send.ts'
+import { CarrierError } from '../core/carrier.ts'
+import { postpone, SEND_LEASE_S, sendClaimed } from '../core/send.ts'
 import { type ClaimedInteraction, claimInteractions } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
 import { interceptMessage } from './intercept.ts'
@@ -18,10 +19,16 @@ export const startInteractionWorker = (context: JobContext): Worker =>
   })
 
 async function workOn(context: JobContext, claimed: ClaimedInteraction): Promise<void> {
-  if (claimed.stage === 'out-of-session') await handleOutOfSession(context, claimed)
-  else if (claimed.stage === 'send' || !claimed.is_live) await sendClaimed(context.store, context.carriers, claimed)
-  else if (await interceptMessage(context, claimed)) {
-    await sendClaimed(context.store, context.carriers, { ...claimed, stage: 'send' })
+  try {
+    if (claimed.stage === 'out-of-session') await handleOutOfSession(context, claimed)
+    else if (claimed.stage === 'send' || !claimed.is_live) await sendClaimed(context.store, context.carriers, claimed)
+    else if (await interceptMessage(context, claimed)) {
+      await sendClaimed(context.store, context.carriers, { ...claimed, stage: 'send' })
+    }
+  } catch (error) {
+    // An attachment that cannot be fetched now holds up the question to the customer, who is told of it.
+    if (!(error instanceof CarrierError)) throw error
+    await postpone(context.store, claimed, error)
   }
   context.wake()
 }

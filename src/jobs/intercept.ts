@@ -7,6 +7,7 @@ import { recordAttempt } from '../core/callbacks.ts'
 import { recordEvent } from '../core/events.ts'
 import { mediaUrls, openInteraction } from '../core/interactions.ts'
 import { hostMedia } from '../core/media.ts'
+import { moveLeg } from '../core/outbound.ts'
 import { SEND_LEASE_S } from '../core/send.ts'
 import { beginSend } from '../db/statements/begin-send.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
@@ -40,7 +41,8 @@ export async function interceptMessage(context: JobContext, claimed: ClaimedInte
   }
   const { service_sid, sid } = claimed
   if (await beginSend(store.pool, { service_sid, sid, lease_s: SEND_LEASE_S })) return true
-  await giveUp(store, claimed)
+  // The session ended while the customer was asked: a close has canceled it already, running out is noticed here.
+  await moveLeg(store, claimed, { status: 'canceled' })
   return false
 }
 
@@ -58,15 +60,4 @@ async function block(store: JobContext['store'], claimed: ClaimedInteraction): P
     await recordEvent(store, { error_code: 80909, account_sid, service_sid, session_sid, interaction_sid })
   }
   return false
-}
-
-/** The session ended while the customer was asked: canceled by that, or here when it ran out. */
-async function giveUp(store: JobContext['store'], claimed: ClaimedInteraction) {
-  await store.db
-    .updateTable('interactions')
-    .set({ outbound_resource_status: 'canceled', stage: null, due_at: null, date_updated: sql`now()` })
-    .where('service_sid', '=', claimed.service_sid)
-    .where('sid', '=', claimed.sid)
-    .where('stage', '=', 'intercept')
-    .execute()
 }

@@ -7,6 +7,7 @@ import { recordEvent } from '../core/events.ts'
 import { listMedia, mediaUrls, openBody } from '../core/interactions.ts'
 import { hostMedia } from '../core/media.ts'
 import { autoCreateSession, findHistory, finishOutOfSession, replyOutOfSession } from '../core/out-of-session.ts'
+import type { Session } from '../db/schema.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
 
@@ -26,10 +27,9 @@ export async function handleOutOfSession(context: JobContext, claimed: ClaimedIn
   const { account_sid, service_sid, sid: interaction_sid } = claimed
   const about = { account_sid, service_sid, interaction_sid, session_sid: history?.session.sid }
   if (claimed.attempts === 1 && claimed.outcome === 'out-of-session') {
-    const ranOut = history && history.session.closed_reason !== 'api'
     await recordEvent(store, {
       ...about,
-      error_code: ranOut ? 80904 : 80902,
+      error_code: history && hasRunOut(history.session, claimed.date_created) ? 80904 : 80902,
       values: { session: about.session_sid ?? '' },
     })
   }
@@ -57,6 +57,10 @@ export async function handleOutOfSession(context: JobContext, claimed: ClaimedIn
     await finishOutOfSession(store, claimed)
   }
 }
+
+/** Not closed yet, perhaps, but over when the message came. */
+const hasRunOut = ({ status, closed_reason, expires_at }: Session, at: Date) =>
+  status === 'closed' ? closed_reason !== 'api' : expires_at !== null && expires_at <= at
 
 async function ask(
   context: JobContext,

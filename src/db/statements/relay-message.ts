@@ -35,6 +35,9 @@ decision as (
               when sender.mode = 'voice-only' then 'mode-mismatch'
               else 'relayed' end as outcome
   from service left join sender on true left join partner on true
+  -- Who believed that this service has the number may be out of date; a live participant on it settles that by itself.
+  where sender.sid is not null or exists (
+    select from phone_numbers n where n.phone_number = split_part($2, ':', -1) and n.service_sid = $1 and n.carrier_sid = $4)
 ),
 inserted as (
   insert into interactions (
@@ -97,7 +100,7 @@ export type RelayRow = {
   is_new: boolean
 }
 
-/** Undefined when the service is gone. */
+/** Undefined when the service is gone, or the number has left it. */
 export async function relayMessageStatement(pool: pg.Pool, params: RelayParams): Promise<RelayRow | undefined> {
   const { rows } = await pool.query<RelayRow>({
     name: 'relay-message',

@@ -80,8 +80,8 @@ const ISO_DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z
 function parseDate(name: string, value: string): Date {
   const [, day, time = '00:00:00', zone = 'Z'] = ISO_DATE.exec(value) ?? []
   const date = new Date(`${day}T${time}${zone.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
-  // JavaScript reads the 31st of February as a day in March.
-  const isReal = day !== undefined && !Number.isNaN(date.getTime()) && isDay(day)
+  // JavaScript reads the 31st of February as a day in March, and an offset can lead out of the years of four digits.
+  const isReal = day !== undefined && isDay(day) && !Number.isNaN(date.getTime()) && /^\d{4}-/.test(date.toISOString())
   if (!isReal) throw invalidParameter(name, 'Give a date as in 2030-01-31T12:00:00Z.')
   return date
 }
@@ -95,7 +95,7 @@ function parseEnum(name: string, allowed: string[], value: string): string {
   // Samples of 2018 spell the values with underscores.
   const written = value.toLowerCase().replaceAll('_', '-')
   if (allowed.includes(written)) return written
-  throw invalidParameter(name, `Give one of ${allowed.join(', ')}.`)
+  throw new ProxyError(20001, { message: `Invalid ${name}. Give one of ${allowed.join(', ')}.` })
 }
 
 function parseText(
