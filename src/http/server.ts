@@ -77,7 +77,23 @@ const openapi = (context: HttpContext) => ({
     components: { securitySchemes: { account: { type: 'http' as const, scheme: 'basic' } } },
     security: [{ account: [] }],
   },
+  transformObject: (made: { openapiObject?: object; swaggerObject?: object }) =>
+    withOptionalBodies(made.openapiObject ?? {}),
 })
+
+type Described = { paths?: Record<string, Record<string, { requestBody?: RequestBody }>> }
+type RequestBody = { required?: boolean; content?: Record<string, { schema?: { required?: string[] } }> }
+
+/** A body without a parameter that is required may be left out: updating nothing is no error. */
+function withOptionalBodies(document: Described): object {
+  for (const operations of Object.values(document.paths ?? {})) {
+    for (const { requestBody } of Object.values(operations)) {
+      const schemas = Object.values(requestBody?.content ?? {}).map(({ schema }) => schema)
+      if (requestBody) requestBody.required = schemas.some((schema) => (schema?.required?.length ?? 0) > 0)
+    }
+  }
+  return document
+}
 
 /** The Proxy REST API. */
 async function restScope(scope: FastifyInstance, context: HttpContext) {

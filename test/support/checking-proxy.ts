@@ -15,7 +15,7 @@ type Check = { path: RegExp; method: string; responses: Map<string, ValidateFunc
  * and status must be in it, and the body must fit with no key that the document does not know. What does not fit fails
  * the test that asked.
  */
-export async function startCheckingProxy(t: TestContext) {
+export async function startCheckingProxy(t: Pick<TestContext, 'after'>) {
   let target: URL | undefined
   let checks: Check[] = []
   const problems: string[] = []

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import pg from 'pg'
 
 /** A database of its own for one test, made from the migrated template; gone afterwards. */
-export async function createDatabase(t: TestContext): Promise<string> {
+export async function createDatabase(t: Pick<TestContext, 'after'>): Promise<string> {
   const template = process.env.MASKLINE_TEST_POSTGRES
   if (!template)
     throw new Error('Run the tests with `npm test`, or `npm test -- test/name.test.ts`: it starts PostgreSQL.')

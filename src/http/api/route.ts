@@ -36,13 +36,17 @@ export function route(
     url,
     schema: {
       summary,
-      tags: [tagOf(url)],
+      operationId: operationId(method, url),
+      tags: [collectionOf(url)],
       ...(body ? { body, consumes: [FORM] } : {}),
       ...(query ? { querystring: query } : {}),
       ...(names.length > 0
         ? { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
         : {}),
-      response: { [status]: answer ?? { type: 'null', description: 'Done; no body.' }, default: ErrorBody },
+      response: {
+        [status]: answer ? { ...answer, description: 'Done.' } : { type: 'null', description: 'Done; no body.' },
+        default: { ...ErrorBody, description: 'Refused: see `code`.' },
+      },
     },
     handler: async (request, reply) => {
       const result = await handler(request, reply)
@@ -52,12 +56,22 @@ export function route(
   })
 }
 
-/** The last collection in the path: what the operation is about. */
-const tagOf = (url: string) =>
+/** What the operation is about: the last collection in the path. */
+const collectionOf = (url: string) =>
   url
     .split('/')
     .filter((part) => part && !part.startsWith(':'))
     .at(-1) ?? ''
+
+/** As the vendor names them: ListSession, CreateSession, FetchSession, UpdateSession, DeleteSession. */
+function operationId(method: Method, url: string): string {
+  const collection = collectionOf(url)
+  const isOne = /:\w+$/.test(url) || collection === 'Settings'
+  const verbs = isOne
+    ? { GET: 'Fetch', POST: 'Update', DELETE: 'Delete' }
+    : { GET: 'List', POST: 'Create', DELETE: 'Delete' }
+  return verbs[method] + (collection === 'Settings' ? collection : collection.replace(/s$/, ''))
+}
 
 export const formOf = (request: FastifyRequest): Form => (request.body as Form | undefined) ?? new Map()
 

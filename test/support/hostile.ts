@@ -1,0 +1,109 @@
+import { adoptNumber } from '../../src/core/phone-numbers.ts'
+import { newSid } from '../../src/core/sid.ts'
+import { addPerson, makeService, openSession, rows } from './proxy-api.ts'
+import { type Account, person, type TestServer } from './server.ts'
+
+/** One of everything, for the paths of every operation: by collection, the SID of what is in it. */
+export type Tree = {
+  path: string
+  sids: Record<string, string>
+  /** Others of the same parent, under which nothing of the tree is. */
+  siblings: Record<string, string>
+}
+
+let codes = 55600
+
+/** `server` says under which credentials, `owner` for which account the tree is made. */
+export async function makeTree(server: TestServer, { account }: { account: Account } = server): Promise<Tree> {
+  const authorization = `Basic ${Buffer.from(`${account.sid}:${account.auth_token}`).toString('base64')}`
+  const as: TestServer = {
+    ...server,
+    account,
+    post: (path, params = {}, headers = {}) => server.post(path, params, { authorization, ...headers }),
+  }
+  const service = await makeService(as, 2)
+  const session = await openSession(as, service)
+  const alice = await addPerson(as, session, person(1))
+  const code = await adoptNumber(
+    server.store,
+    { account_sid: account.sid, carrier_sid: account.carrier_sid },
+    {
+      carrier_number_sid: undefined,
+      phone_number: String(codes++),
+      friendly_name: 'code',
+      iso_country: 'US',
+      capabilities: { voice: false, sms: true, mms: true, fax: false },
+      webhooks: {},
+    },
+  )
+  await as.post(`${service.path}/ShortCodes`, { Sid: code.sid })
+  const interaction = newSid('KI')
+  await rows(
+    server,
+    `insert into interactions (service_sid, sid, account_sid, carrier_sid, session_sid, type, origin, outcome, outbound_participant_sid)
+     values ($1, $2, $3, $4, $5, 'message', 'api', 'sent', $6)`,
+    [service.sid, interaction, account.sid, account.carrier_sid, session.sid, alice.sid],
+  )
+  const sids = {
+    Services: service.sid,
+    PhoneNumbers: service.numbers[0]?.sid ?? '',
+    ShortCodes: code.sid,
+    Sessions: session.sid,
+    Participants: alice.sid,
+    Interactions: interaction,
+    MessageInteractions: interaction,
+  }
+  const sibling = await openSession(as, service)
+  const bob = await addPerson(as, session, person(2))
+  return { path: service.path, sids, siblings: { Sessions: sibling.sid, Participants: bob.sid } }
+}
+
+/** The path of an operation through a tree; a parameter is named after the collection in front of it. */
+export const fillPath = (template: string, { sids }: Pick<Tree, 'sids'>) =>
+  template.replace(/(\w+)\/\{\w+\}/g, (_, collection: string) => `${collection}/${sids[collection]}`)
+
+export const collectionsOf = (template: string) =>
+  [...template.matchAll(/(\w+)\/\{\w+\}/g)].map(([, name]) => name ?? '')
+
+type Described = {
+  requestBody?: { content: Record<string, { schema: { properties?: object } }> }
+  parameters?: { name: string; in: string }[]
+}
+export type ApiOperation = { method: string; template: string; names: string[] }
+
+/** Every operation that the server's own document describes, with the names of its parameters in form or query. */
+export async function operationsOf(server: TestServer): Promise<ApiOperation[]> {
+  const document = (await (await fetch(`${server.direct}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, Described>>
+  }
+  return Object.entries(document.paths)
+    .filter(([template]) => /^\/(v1|maskline)\//.test(template))
+    .flatMap(([template, operations]) =>
+      Object.entries(operations).map(([method, { requestBody, parameters = [] }]) => {
+        const [content] = Object.values(requestBody?.content ?? {})
+        const query = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name)
+        return {
+          method: method.toUpperCase(),
+          template,
+          names: [...Object.keys(content?.schema.properties ?? {}), ...query],
+        }
+      }),
+    )
+}
+
+/** What workers change on their own time, once something was done, and refusals record by design. */
+const MOVING = ['events', 'callbacks', 'callback_attempts']
+
+/** A digest of every table; of interactions, which carriers report on at any time, how many there are. */
+export async function hashOf(server: TestServer): Promise<Record<string, string>> {
+  const tables = await rows(server, "select tablename as name from pg_tables where schemaname = 'public' order by 1")
+  const columns = tables
+    .map(({ name }) => name as string)
+    .filter((name) => !MOVING.includes(name))
+    .map((name) =>
+      name === 'interactions'
+        ? `(select count(*)::text from interactions) as interactions`
+        : `(select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from ${name} t) as ${name}`,
+    )
+  return (await rows(server, `select ${columns.join(', ')}`))[0]
+}
