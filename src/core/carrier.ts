@@ -104,7 +104,8 @@ export type CarrierNumber = {
   carrier_number_sid: string | undefined
   phone_number: string
   friendly_name: string
-  iso_country: string
+  /** Null when the carrier and the number do not tell. */
+  iso_country: string | null
   capabilities: Capabilities
   webhooks: NumberWebhooks
 }

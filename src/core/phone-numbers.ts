@@ -79,8 +79,7 @@ export async function adoptNumber(
       carrier_number_sid: theirs ?? sid,
       phone_number: found.phone_number,
       friendly_name: found.friendly_name,
-      // An empty one would match no country, where an unknown one goes by its calling code.
-      iso_country: found.iso_country || null,
+      iso_country: found.iso_country,
       capabilities: JSON.stringify(found.capabilities) as never,
     })
     .onConflict((known) => known.doNothing())

@@ -47,7 +47,7 @@ function describeNumber(phone_number: string): CarrierNumber | undefined {
     carrier_number_sid: undefined,
     phone_number,
     friendly_name: (isLong && parsePhoneNumberFromString(phone_number)?.formatNational()) || phone_number,
-    iso_country: (isLong && countryOf(phone_number)) || '',
+    iso_country: (isLong && countryOf(phone_number)) || null,
     capabilities: { voice: isLong, sms: true, mms: true, fax: false },
     webhooks: {},
   }

@@ -97,7 +97,7 @@ function parseNumber(fields: Fields): CarrierNumber {
     carrier_number_sid: text(fields, 'sid'),
     phone_number,
     friendly_name: text(fields, 'friendly_name'),
-    iso_country: countryOf(phone_number) ?? '',
+    iso_country: countryOf(phone_number) ?? null,
     capabilities: parseCapabilities(fields.capabilities),
     webhooks: parseWebhooks(fields),
   }
@@ -108,7 +108,7 @@ const parseShortCode = (fields: Fields): CarrierNumber => ({
   carrier_number_sid: text(fields, 'sid'),
   phone_number: text(fields, 'short_code'),
   friendly_name: text(fields, 'friendly_name'),
-  iso_country: '',
+  iso_country: null,
   capabilities: { voice: false, sms: true, mms: false, fax: false },
   webhooks: parseWebhooks(fields),
 })
