@@ -123,7 +123,7 @@ export async function exerciseAdapter(api: VendorApi) {
   for (const phone_number of [message.from, '22395']) {
     const sid = String(api.addNumber({ phone_number }).sid)
     const found = await carrier.findNumber({ sid })
-    const urls = { message_url: 'https://masking.example/messages', voice_url: 'https://masking.example/calls' }
+    const urls = { message_url: 'https://masking.example/messages' }
     await carrier.attachNumber({ carrier_number_sid: sid }, urls)
     await carrier.restoreNumber({ carrier_number_sid: sid }, found?.webhooks ?? {})
   }

@@ -121,6 +121,28 @@ test('auto-create makes a session on the reserved number that was texted and rel
   assert.equal((await heard(server, stranger, 'It is')).from, reserved.phone_number)
 })
 
+test('two texts of a stranger, both answered with a session, end up in the one that came about first', async (t) => {
+  const { server, receiver, service, number, stranger } = await start(t)
+  const partner = newPerson()
+  // Neither question is answered before both are asked, so that both answers make a session.
+  let ask: () => void = () => undefined
+  const bothAsked = new Promise<void>((resolve) => {
+    ask = resolve
+  })
+  receiver.answer = async () => {
+    if (receiver.requests.length === 2) ask()
+    await bothAsked
+    return json({ participantIdentifier: partner, uniqueName: 'one-ride' })
+  }
+  await Promise.all(['First', 'Second'].map((body) => server.text(stranger.identifier, number, body)))
+  await heard(server, { identifier: partner }, 'First')
+  await heard(server, { identifier: partner }, 'Second')
+  const [session, ...more] = await sessionsOf(server, service)
+  assert.equal(more.length, 0)
+  const listed = await interactionsOf(server, { path: `${service.path}/Sessions/${session?.sid}` })
+  assert.equal(listed.length, 2)
+})
+
 test('auto-create takes the number, the name, the mode and the expiry it is given', async (t) => {
   const { server, receiver, service, number, stranger } = await start(t, 3)
   const reserved = await addNumber(server, service, { IsReserved: 'true' })

@@ -14,7 +14,6 @@ async function start(t: TestContext, timeout_ms = 5000) {
 
 const ours = {
   message_url: 'https://masking.example/carriers/twilio/messages',
-  voice_url: 'https://masking.example/carriers/twilio/calls',
 }
 
 const refusal = (outcome: CarrierError['outcome'], message: RegExp) => (error: unknown) => {
@@ -41,14 +40,6 @@ test('a number is found by its SID and by itself, with what it can do and where 
       SmsFallbackUrl: '',
       SmsFallbackMethod: 'POST',
       SmsApplicationSid: '',
-      VoiceUrl: 'https://demo.twilio.com/welcome/voice/',
-      VoiceMethod: 'POST',
-      VoiceFallbackUrl: '',
-      VoiceFallbackMethod: 'POST',
-      VoiceApplicationSid: '',
-      TrunkSid: '',
-      StatusCallback: '',
-      StatusCallbackMethod: 'POST',
     },
   })
   // The longer number matches the vendor's filter too, and comes first.
@@ -77,7 +68,7 @@ test('a number that is not in the account is not found, and nonsense is not even
   await assert.rejects(carrier.findNumber({ sid: `PN${'0'.repeat(32)}` }), CarrierError)
 })
 
-test('attaching points messages and calls at us and nowhere else, and restoring undoes it exactly', async (t) => {
+test('attaching points messages at us and nowhere else, leaves calls alone, and restoring undoes it exactly', async (t) => {
   const { api, carrier } = await start(t)
   const settings: Record<string, unknown>[] = [
     {},
@@ -91,17 +82,10 @@ test('attaching points messages and calls at us and nowhere else, and restoring 
     const found = await carrier.findNumber({ sid: number.sid })
     for (const _ of ['once', 'again']) {
       await carrier.attachNumber({ carrier_number_sid: number.sid }, ours)
-      const { sms_url, sms_method, voice_url, voice_method } = number
-      const expected = [ours.message_url, 'POST', ours.voice_url, 'POST']
-      assert.deepEqual([sms_url, sms_method, voice_url, voice_method], expected)
-      const others = [
-        'sms_application_sid',
-        'voice_application_sid',
-        'trunk_sid',
-        'sms_fallback_url',
-        'voice_fallback_url',
-      ]
-      for (const name of others) assert.equal(number[name], '', name)
+      assert.deepEqual([number.sms_url, number.sms_method], [ours.message_url, 'POST'])
+      for (const name of ['sms_application_sid', 'sms_fallback_url']) assert.equal(number[name], '', name)
+      for (const name of ['voice_url', 'voice_method', 'voice_application_sid', 'trunk_sid', 'voice_fallback_url'])
+        assert.equal(number[name], before[name], name)
     }
 
     await carrier.restoreNumber({ carrier_number_sid: number.sid }, found!.webhooks)

@@ -1,4 +1,4 @@
-import type { AutoCreate } from '../core/out-of-session.ts'
+import type { AutoCreate } from '../core/auto-create.ts'
 import type { SessionMode } from '../db/schema.ts'
 
 const MODES: readonly string[] = ['voice-and-message', 'voice-only', 'message-only'] satisfies SessionMode[]

@@ -1,4 +1,4 @@
-import type { AutoCreate } from '../core/out-of-session.ts'
+import type { AutoCreate } from '../core/auto-create.ts'
 import { isTwimlType, type OutgoingMessage, runMessageTwiml, type TwimlWarning } from '../twiml/message.ts'
 import { TwimlError } from '../twiml/parse.ts'
 import { parseAutoCreate } from './auto-create.ts'

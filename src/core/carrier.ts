@@ -36,11 +36,8 @@ export interface Carrier {
   /** Looks a number up in the carrier's account, by its SID there or by the number itself. */
   findNumber(query: { sid?: string; phone_number?: string }): Promise<CarrierNumber | undefined>
 
-  /** Points a number's webhooks at us. Doing it twice is harmless. */
-  attachNumber(
-    number: { carrier_number_sid: string },
-    webhooks: { message_url: string; voice_url: string },
-  ): Promise<void>
+  /** Points a number's messages at us; its calls stay where they go. Doing it twice is harmless. */
+  attachNumber(number: { carrier_number_sid: string }, webhooks: { message_url: string }): Promise<void>
 
   /** Puts back the webhooks a number had before `attachNumber`, as `findNumber` reported them. */
   restoreNumber(number: { carrier_number_sid: string }, previous: NumberWebhooks): Promise<void>

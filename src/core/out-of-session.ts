@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import type { Interaction, Participant, Service, Session, SessionMode } from '../db/schema.ts'
+import type { Interaction, Participant, Session } from '../db/schema.ts'
 import { ProxyError } from './errors.ts'
-import { recordPublicMedia, touchSession } from './interactions.ts'
-import { addParticipant, openParticipant } from './participants.ts'
-import { createSession } from './sessions.ts'
+import { recordPublicMedia } from './interactions.ts'
+import { openParticipant } from './participants.ts'
+import { deleteBelongings } from './sessions.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -100,7 +100,17 @@ export async function replyOutOfSession(
   })
 }
 
-async function stillDue(trx: Store, message: Interaction): Promise<boolean> {
+/** A message whose service is gone has nobody to ask, and nobody who may read it. */
+export async function deleteOutOfSession(store: Store, message: Interaction): Promise<void> {
+  const { service_sid, sid } = message
+  await inTransaction(store, async ({ db }) => {
+    await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
+    await deleteBelongings(db, service_sid, [{ sid }])
+  })
+}
+
+/** Takes the message for this transaction; false when it was dealt with meanwhile. */
+export async function stillDue(trx: Store, message: Interaction): Promise<boolean> {
   const row = await trx.db
     .selectFrom('interactions')
     .select('sid')
@@ -110,78 +120,4 @@ async function stillDue(trx: Store, message: Interaction): Promise<boolean> {
     .forUpdate()
     .executeTakeFirst()
   return row !== undefined
-}
-
-/** The session a customer asks for in the answer to an out-of-session callback. Absent fields were not given. */
-export type AutoCreate = {
-  participant_identifier: string
-  participant_proxy_identifier?: string
-  unique_name?: string
-  mode?: SessionMode
-  ttl?: number
-  date_expiry?: Date
-}
-
-/**
- * The session a customer asked for: the sender on the number that was dialled, reserved or not, and the second person.
- * The same message is then relayed as if the session had been there. Throws what `createSession` throws.
- * The service's default ttl does not apply: https://www.twilio.com/docs/proxy/out-session-callback-response-guide
- */
-export async function autoCreateSession(
-  store: Store,
-  service: Service,
-  message: Interaction,
-  wanted: AutoCreate,
-): Promise<void> {
-  if (wanted.mode) return await autoCreateAs(store, service, message, wanted, wanted.mode)
-  // Both kinds where both numbers can do both, else messages, since this is one.
-  try {
-    await autoCreateAs(store, service, message, wanted, 'voice-and-message')
-  } catch (error) {
-    if (!(error instanceof ProxyError) || (error.code !== 80201 && error.code !== 80202)) throw error
-    await autoCreateAs(store, service, message, wanted, 'message-only')
-  }
-}
-
-async function autoCreateAs(
-  store: Store,
-  service: Service,
-  message: Interaction,
-  wanted: AutoCreate,
-  mode: SessionMode,
-) {
-  await inTransaction(store, async (trx) => {
-    if (!(await stillDue(trx, message))) return
-    const { unique_name, ttl = 0, date_expiry } = wanted
-    const session = await createSession(trx, service, { unique_name, ttl, date_expiry, mode })
-    const sender = await addParticipant(trx, service, session, {
-      identifier: trx.keys.open(`${message.sid}/sender`, message.sender_sealed ?? Buffer.alloc(0)),
-      proxy_identifier: message.dialled_number ?? '',
-    })
-    const partner = await addParticipant(trx, service, session, {
-      identifier: wanted.participant_identifier,
-      proxy_identifier: wanted.participant_proxy_identifier,
-    })
-    const intercepted = service.intercept_callback_url !== null
-    await trx.db
-      .updateTable('interactions')
-      .set({
-        session_sid: session.sid,
-        outcome: 'relayed',
-        sender_sealed: null,
-        sender_hash: null,
-        geography: null,
-        inbound_participant_sid: sender.sid,
-        outbound_participant_sid: partner.sid,
-        outbound_number: partner.proxy_identifier,
-        stage: intercepted ? 'intercept' : 'send',
-        due_at: sql`now()`,
-        attempts: 0,
-        date_updated: sql`now()`,
-      })
-      .where('service_sid', '=', message.service_sid)
-      .where('sid', '=', message.sid)
-      .execute()
-    if (!intercepted) await touchSession(trx, session)
-  })
 }

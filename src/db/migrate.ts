@@ -12,7 +12,7 @@ type Applied = { version: number; name: string; sha256: string }
 const FOLDER = fileURLToPath(new URL('migrations', import.meta.url))
 
 /** Any number would do, as long as nothing else takes an advisory lock by it: "maskline" in ASCII. */
-const LOCK = '0x6d61736b6c696e65'
+const LOCK = '7881707728092622437'
 
 /**
  * Brings the database up to date; gives the migrations that this call applied. Several servers may start at once: each

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { CATALOGUE, moreInfo, ProxyError } from '../core/errors.ts'
+import { moreInfo, ProxyError } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
 import type { HttpContext } from './context.ts'
 
@@ -31,16 +31,12 @@ export const isUnavailable = (error: { code?: unknown; message?: string }) =>
   UNAVAILABLE.test(String(error.code)) ||
   /timeout exceeded when trying to connect|Connection terminated/.test(error.message ?? '')
 
-/** Deadlocks and lock time-outs that outlasted the retries: only creates for the same people meet like that. */
-const isContended = (error: { code?: unknown }) => /^(40P01|40001|55P03)$/.test(String(error.code))
-
 /** Deadlocks and serialisation failures that outlasted the retries of `inTransaction`: requests over the same people. */
 const COLLIDED = /^(40P01|40001)$/
 
 function asRefusal(error: FastifyError): ProxyError {
   if (error instanceof ProxyError) return error
   if (COLLIDED.test(String(error.code))) return new ProxyError(80623)
-  if (isContended(error)) return new ProxyError(80623)
   if (isUnavailable(error)) return new ProxyError(20503)
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new ProxyError(20001, { message: 'Send parameters as application/x-www-form-urlencoded.' })
@@ -54,9 +50,12 @@ function asRefusal(error: FastifyError): ProxyError {
   return new ProxyError(20500)
 }
 
-/** Refusals that concern the operator as much as the caller, such as an exhausted pool, are on record as events. */
+/** An exhausted or unsuitable pool: 80201 to 80208. */
+const isPoolTrouble = (code: number) => code >= 80201 && code <= 80208
+
+/** A pool that ran out concerns the operator as much as the caller, so it is on record as an event too. */
 async function recordRefusal(context: HttpContext, request: FastifyRequest, refusal: ProxyError) {
-  if (CATALOGUE[refusal.code].where !== 'both' || !request.caller) return
+  if (!isPoolTrouble(refusal.code) || !request.caller) return
   const { ServiceSid, SessionSid } = request.params as { ServiceSid?: string; SessionSid?: string }
   await recordEvent(context.store, {
     error_code: refusal.code,

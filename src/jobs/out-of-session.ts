@@ -1,12 +1,13 @@
 import { askOutOfSession, type OutOfSessionDecision } from '../callbacks/out-of-session.ts'
 import { outOfSessionParameters } from '../callbacks/parameters.ts'
 import { authTokenOf } from '../core/accounts.ts'
+import { autoCreateSession } from '../core/auto-create.ts'
 import { recordAttempt } from '../core/callbacks.ts'
 import { ProxyError } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
 import { listMedia, mediaUrls, openBody } from '../core/interactions.ts'
 import { hostMedia } from '../core/media.ts'
-import { autoCreateSession, findHistory, finishOutOfSession, replyOutOfSession } from '../core/out-of-session.ts'
+import { deleteOutOfSession, findHistory, finishOutOfSession, replyOutOfSession } from '../core/out-of-session.ts'
 import type { Session } from '../db/schema.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
@@ -21,7 +22,7 @@ export async function handleOutOfSession(context: JobContext, claimed: ClaimedIn
     .selectAll()
     .where('sid', '=', claimed.service_sid)
     .executeTakeFirst()
-  if (!service) return await finishOutOfSession(store, claimed)
+  if (!service) return await deleteOutOfSession(store, claimed)
 
   const history = await findHistory(store, claimed)
   const { account_sid, service_sid, sid: interaction_sid } = claimed

@@ -21,14 +21,6 @@ const SETTINGS = {
   SmsFallbackUrl: 'sms_fallback_url',
   SmsFallbackMethod: 'sms_fallback_method',
   SmsApplicationSid: 'sms_application_sid',
-  VoiceUrl: 'voice_url',
-  VoiceMethod: 'voice_method',
-  VoiceFallbackUrl: 'voice_fallback_url',
-  VoiceFallbackMethod: 'voice_fallback_method',
-  VoiceApplicationSid: 'voice_application_sid',
-  TrunkSid: 'trunk_sid',
-  StatusCallback: 'status_callback',
-  StatusCallbackMethod: 'status_callback_method',
 }
 
 export async function findNumber(
@@ -49,42 +41,30 @@ export async function findNumber(
 }
 
 /**
- * An application or a trunk would be asked in place of our URLs, and a fallback would hand a message that we could not
- * take to whatever answered the number before, so all of them are emptied.
+ * An application would be asked in place of our URL, and a fallback would hand a message that we could not take to whatever
+ * answered the number before, so both are emptied.
  */
 export async function attachNumber(
   connection: Connection,
   sid: string,
-  { message_url, voice_url }: { message_url: string; voice_url: string },
+  { message_url }: { message_url: string },
 ): Promise<void> {
-  const sms: Params = [
+  const settings: Params = [
     ['SmsUrl', message_url],
     ['SmsMethod', 'POST'],
     ['SmsFallbackUrl', ''],
   ]
-  const voice: Params = [
-    ['SmsApplicationSid', ''],
-    ['VoiceUrl', voice_url],
-    ['VoiceMethod', 'POST'],
-    ['VoiceFallbackUrl', ''],
-    ['VoiceApplicationSid', ''],
-    ['TrunkSid', ''],
-  ]
-  await post(connection, numberPath(connection, sid), isSid('SC', sid) ? sms : [...sms, ...voice])
+  if (!isSid('SC', sid)) settings.push(['SmsApplicationSid', ''])
+  await post(connection, numberPath(connection, sid), settings)
 }
 
 export async function restoreNumber(connection: Connection, sid: string, previous: NumberWebhooks): Promise<void> {
   const form = Object.keys(SETTINGS).flatMap((name): Params => {
     const value = previous[name]
-    return value === undefined || isOverruled(name, previous) ? [] : [[name, value]]
+    return value === undefined ? [] : [[name, value]]
   })
   if (form.length > 0) await post(connection, numberPath(connection, sid), form)
 }
-
-/** Writing one of these two clears the other, so when one was set only that one is put back. */
-const isOverruled = (name: string, previous: NumberWebhooks) =>
-  (name === 'TrunkSid' && Boolean(previous.VoiceApplicationSid)) ||
-  (name === 'VoiceApplicationSid' && Boolean(previous.TrunkSid))
 
 const numberPath = (connection: Connection, sid: string) =>
   isSid('SC', sid)
