@@ -1,4 +1,5 @@
 import { CarrierError } from '../core/carrier.ts'
+import { moveLeg } from '../core/outbound.ts'
 import { postpone, SEND_LEASE_S, sendClaimed } from '../core/send.ts'
 import { type ClaimedInteraction, claimInteractions } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
@@ -18,7 +19,14 @@ export const startInteractionWorker = (context: JobContext): Worker =>
     log: context.log,
   })
 
+/** A row that fails so often in ways nobody foresaw will not do better next time. */
+const GIVE_UP_AFTER = 20
+
 async function workOn(context: JobContext, claimed: ClaimedInteraction): Promise<void> {
+  if (claimed.attempts > GIVE_UP_AFTER) {
+    await moveLeg(context.store, claimed, { status: 'failed', error_code: 80613 })
+    return
+  }
   try {
     if (claimed.stage === 'out-of-session') await handleOutOfSession(context, claimed)
     else if (claimed.stage === 'send' || !claimed.is_live) await sendClaimed(context.store, context.carriers, claimed)
