@@ -20,6 +20,9 @@ test('attachments are fetched with the credentials and passed on under an addres
   const { sid, media_urls, from, to } = await twilio.nextSent()
   assert.deepEqual([from, to, media_urls.length], [bob.proxy, bob.identifier, 3])
   for (const url of media_urls) assert.match(url, new RegExp(`^${server.url}/media/${service.sid}/[0-9a-f]{32}$`))
+  // A report that overtakes the answer to the send is told alone.
+  const status = async () => (await interactionsOf(server, session))[0]?.outbound_resource_status
+  await eventually(async () => (await status()) === 'queued', 'the carrier has taken it')
   await twilio.report(sid, 'delivered')
   await settled(server)
 
@@ -44,13 +47,13 @@ test('attachments are fetched with the credentials and passed on under an addres
     assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
     assert.equal(response.headers.get('content-security-policy'), "default-src 'none'; sandbox")
   }
-  const status = async (url: string) => (await fetch(url)).status
+  const answerTo = async (url: string) => (await fetch(url)).status
   const [url = ''] = media_urls
-  assert.equal(await status(url.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))), 404)
-  assert.equal(await status(url.replace(/KS\w{32}/, `KS${'0'.repeat(32)}`)), 404)
+  assert.equal(await answerTo(url.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))), 404)
+  assert.equal(await answerTo(url.replace(/KS\w{32}/, `KS${'0'.repeat(32)}`)), 404)
   await rows(server, `update media set expires_at = now() where content_type = 'image/jpeg'`)
-  assert.equal(await status(url), 404)
-  assert.equal(await status(media_urls[1] ?? ''), 200)
+  assert.equal(await answerTo(url), 404)
+  assert.equal(await answerTo(media_urls[1] ?? ''), 200)
 })
 
 test('an attachment that cannot be had for now is waited for; one that is gone is left out, on record', async (t) => {

@@ -51,13 +51,7 @@ export function twilioAccount(options: { account_sid?: string; auth_token?: stri
       return presentMessage(account_sid, message)
     },
 
-    listMessages(query: Params) {
-      const page = pageOf(messages.filter(messageFilter(query)).reverse(), query)
-      return {
-        ...pageLinks(account_sid, query, page),
-        messages: page.rows.map((row) => presentMessage(account_sid, row)),
-      }
-    },
+    listMessages: (query: Params) => listMessages(account_sid, messages, query),
 
     async nextSent(): Promise<AccountMessage> {
       for (;;) {
@@ -78,16 +72,10 @@ export function twilioAccount(options: { account_sid?: string; auth_token?: stri
 
     getNumber(sid: string): AccountNumber {
       const number = numbers.find((each) => each.sid === sid)
-      if (!number) throw new VendorError(404, 20404, `The requested resource ${sid} was not found`)
-      return number
+      return assertFound(number, sid)
     },
 
-    listNumbers(query: Params) {
-      // A partial match, as the vendor's filter is.
-      const wanted = new Map(query).get('PhoneNumber')?.replace('+', '') ?? ''
-      const found = numbers.filter((each) => each.sid.startsWith('PN') && String(each.phone_number).includes(wanted))
-      return { incoming_phone_numbers: found, page: 0, page_size: 50, next_page_uri: null }
-    },
+    listNumbers: (query: Params) => listNumbers(numbers, query),
 
     updateNumber(sid: string, form: Params): AccountNumber {
       const number = account.getNumber(sid)
@@ -101,11 +89,7 @@ export function twilioAccount(options: { account_sid?: string; auth_token?: stri
       return `${origin}/2010-04-01/Accounts/${account_sid}/Messages/${vendorSid('MM')}/Media/${sid}`
     },
 
-    getMedia(sid: string): Media {
-      const found = media.get(sid)
-      if (!found) throw new VendorError(404, 20404, `The requested resource ${sid} was not found`)
-      return found
-    },
+    getMedia: (sid: string): Media => assertFound(media.get(sid), sid),
   }
   return account
 }
@@ -140,6 +124,11 @@ function assertSendable({ from, to, body, media_urls }: AccountMessage, numbers:
   }
 }
 
+function assertFound<T>(found: T | undefined, sid: string): T {
+  if (!found) throw new VendorError(404, 20404, `The requested resource ${sid} was not found`)
+  return found
+}
+
 const presentMessage = (account_sid: string, message: AccountMessage) => ({
   account_sid,
   api_version: '2010-04-01',
@@ -163,6 +152,14 @@ const presentMessage = (account_sid: string, message: AccountMessage) => ({
   uri: `/2010-04-01/Accounts/${account_sid}/Messages/${message.sid}.json`,
 })
 
+function listMessages(account_sid: string, messages: AccountMessage[], query: Params) {
+  const page = pageOf(messages.filter(messageFilter(query)).reverse(), query)
+  return {
+    ...pageLinks(account_sid, query, page),
+    messages: page.rows.map((row) => presentMessage(account_sid, row)),
+  }
+}
+
 /** The date filters look at `date_sent`, which a queued message does not have. */
 function messageFilter(query: Params) {
   const wanted = new Map(query)
@@ -175,6 +172,13 @@ function messageFilter(query: Params) {
     if (before !== undefined && (day === undefined || day > before)) return false
     return (from === undefined || message.from === from) && (to === undefined || message.to === to)
   }
+}
+
+/** The filter by number is a partial match, as the vendor's is. */
+function listNumbers(numbers: AccountNumber[], query: Params) {
+  const wanted = new Map(query).get('PhoneNumber')?.replace('+', '') ?? ''
+  const found = numbers.filter((each) => each.sid.startsWith('PN') && String(each.phone_number).includes(wanted))
+  return { incoming_phone_numbers: found, page: 0, page_size: 50, next_page_uri: null }
 }
 
 type Page = { rows: AccountMessage[]; page: number; page_size: number; next_token: string | undefined }

@@ -140,7 +140,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
   const { store } = context
   const base = `${store.rules.public_url}/v1`
   const collection = '/Services/:ServiceSid/Sessions/:SessionSid/Participants/:ParticipantSid/MessageInteractions'
-  const urlOf = (participant: { service_sid: string; session_sid: string; sid: string }) =>
+  const urlOf = (participant: ParticipantPath) =>
     `${base}/Services/${participant.service_sid}/Sessions/${participant.session_sid}/Participants/${participant.sid}/MessageInteractions`
   const present = (row: Presented) => {
     const { service_sid, session_sid, outbound_participant_sid } = row
@@ -148,24 +148,13 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
     return { ...presentInteraction(context, () => `${url}/${row.sid}`)(row), participant_sid: outbound_participant_sid }
   }
 
-  const getOwner = async (request: FastifyRequest) => {
-    const service = await getService(context, request)
-    const session = await getSession(context, request, service)
-    return { service, participant: await getParticipant(context, request, session) }
-  }
-  const scopeOf = ({ service_sid, session_sid, sid }: { service_sid: string; session_sid: string; sid: string }) => ({
-    service_sid,
-    session_sid,
-    participant_sid: sid,
-  })
-
   route(
     app,
     'POST',
     collection,
     { summary: 'Send a message to a participant', body: MessageCreate, answer: MessageInteractionBody },
     async (request) => {
-      const { service, participant } = await getOwner(request)
+      const { service, participant } = await getOwner(context, request)
       // With a key the answer is that of the commit, the same for every repeat, and a worker sends. Without one the message is
       // set aside for this request, which waits for the carrier's word.
       const keyed = idempotencyKey(request) !== undefined
@@ -196,7 +185,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
       answer: PageOf('interactions', MessageInteractionBody),
     },
     async (request) => {
-      const { participant } = await getOwner(request)
+      const { participant } = await getOwner(context, request)
       const query = parsePage(queryOf(request))
       const found = await interactions.listInteractions(store, scopeOf(participant), query.request)
       return presentPage(found, query, { key: 'interactions', url: urlOf(participant), present })
@@ -209,11 +198,26 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
     `${collection}/:Sid`,
     { summary: 'Fetch a message sent to a participant', answer: MessageInteractionBody },
     async (request) => {
-      const { participant } = await getOwner(request)
+      const { participant } = await getOwner(context, request)
       return present(await getInteraction(context, request, scopeOf(participant)))
     },
   )
 }
+
+type ParticipantPath = { service_sid: string; session_sid: string; sid: string }
+
+/** The participant that a message's path names, with the service it is in. */
+async function getOwner(context: HttpContext, request: FastifyRequest) {
+  const service = await getService(context, request)
+  const session = await getSession(context, request, service)
+  return { service, participant: await getParticipant(context, request, session) }
+}
+
+const scopeOf = ({ service_sid, session_sid, sid }: ParticipantPath): interactions.InteractionScope => ({
+  service_sid,
+  session_sid,
+  participant_sid: sid,
+})
 
 /** Sends what was just created. A carrier's refusal is the caller's answer, in its code. */
 async function sendNow(context: HttpContext, message: { service_sid: string; sid: string }): Promise<void> {

@@ -75,13 +75,8 @@ const KINDS = {
 
 const Update = Type.Object({ IsReserved })
 
-export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, kind: numbers.NumberKind): void {
-  const { store, carriers } = context
-  const { path, key, noun, create, own, present: presentOwn } = KINDS[kind]
-  const collection = `/Services/:ServiceSid/${path}`
-  const base = `${store.rules.public_url}/v1`
-
-  const Body = Type.Object({
+const bodyOf = (kind: numbers.NumberKind) =>
+  Type.Object({
     sid: SidOf(kind),
     account_sid: SidOf('AC'),
     service_sid: SidOf('KS'),
@@ -91,28 +86,29 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     capabilities: Capabilities,
     url: Url,
     is_reserved: Type.Boolean(),
-    ...own,
+    ...KINDS[kind].own,
   })
 
-  const present = (member: numbers.PoolMember) => ({
-    sid: member.sid,
-    account_sid: member.account_sid,
-    service_sid: member.service_sid,
-    date_created: presentDate(member.date_created),
-    date_updated: presentDate(member.date_updated),
-    iso_country: member.iso_country,
-    capabilities: presentCapabilities(member.capabilities),
-    url: `${base}/Services/${member.service_sid}/${path}/${member.sid}`,
-    is_reserved: member.is_reserved,
-    ...presentOwn(member),
-  })
+const presentMember = (base: string, kind: numbers.NumberKind) => (member: numbers.PoolMember) => ({
+  sid: member.sid,
+  account_sid: member.account_sid,
+  service_sid: member.service_sid,
+  date_created: presentDate(member.date_created),
+  date_updated: presentDate(member.date_updated),
+  iso_country: member.iso_country,
+  capabilities: presentCapabilities(member.capabilities),
+  url: `${base}/Services/${member.service_sid}/${KINDS[kind].path}/${member.sid}`,
+  is_reserved: member.is_reserved,
+  ...KINDS[kind].present(member),
+})
 
-  const getMember = async (request: FastifyRequest, service: Service) => {
-    const { Sid } = request.params as { Sid: string }
-    const member = isSid(kind, Sid) ? await numbers.findPoolMember(store, service.sid, kind, Sid) : undefined
-    if (!member) throw notFound(request)
-    return member
-  }
+export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, kind: numbers.NumberKind): void {
+  const { store } = context
+  const { path, key, noun, create } = KINDS[kind]
+  const collection = `/Services/:ServiceSid/${path}`
+  const base = `${store.rules.public_url}/v1`
+  const Body = bodyOf(kind)
+  const present = presentMember(base, kind)
 
   route(
     app,
@@ -122,13 +118,8 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     async (request) => {
       const service = await getService(context, request)
       const params = parseForm(create, formOf(request), 'create')
-      const query = readNumber(kind, params)
-      // The carrier is asked before the transaction that takes the number. Its refusal waits: where this request repeats one
-      // that succeeded, the answer is that one's.
-      const prepared = await numbers.prepareNumber(store, carriers, service, query).then(
-        (number) => ({ number }),
-        (refusal: unknown) => ({ refusal }),
-      )
+      // The carrier is asked before the transaction that takes the number.
+      const prepared = await prepare(context, service, readNumber(kind, params))
       return await once(store, request, async (trx) => {
         if ('refusal' in prepared) throw prepared.refusal
         return present(await numbers.addToPool(trx, service, prepared.number, params.is_reserved ?? false))
@@ -150,7 +141,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
   )
 
   route(app, 'GET', `${collection}/:Sid`, { summary: `Fetch a ${noun}`, answer: Body }, async (request) =>
-    present(await getMember(request, await getService(context, request))),
+    present(await getMember(context, request, await getService(context, request), kind)),
   )
 
   route(
@@ -159,7 +150,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     `${collection}/:Sid`,
     { summary: `Reserve or release a ${noun}`, body: Update, answer: Body },
     async (request) => {
-      const member = await getMember(request, await getService(context, request))
+      const member = await getMember(context, request, await getService(context, request), kind)
       return await once(store, request, async (trx) => {
         const { is_reserved = member.is_reserved } = parseForm(Update, formOf(request), 'update')
         return present(await numbers.setReserved(trx, member, is_reserved))
@@ -174,8 +165,29 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     { summary: `Remove a ${noun} from the pool`, status: 204 },
     async (request) => {
       const service = await getService(context, request)
-      await numbers.removeFromPool(store, service, await getMember(request, service))
+      await numbers.removeFromPool(store, service, await getMember(context, request, service, kind))
     },
+  )
+}
+
+/** The number or short code a path names, in the service's pool. Throws 20404. */
+async function getMember(
+  context: HttpContext,
+  request: FastifyRequest,
+  service: Service,
+  kind: numbers.NumberKind,
+): Promise<numbers.PoolMember> {
+  const { Sid } = request.params as { Sid: string }
+  const member = isSid(kind, Sid) ? await numbers.findPoolMember(context.store, service.sid, kind, Sid) : undefined
+  if (!member) throw notFound(request)
+  return member
+}
+
+/** A refusal is given, not thrown: where the request repeats one that succeeded, the answer is that one's. */
+async function prepare({ store, carriers }: HttpContext, service: Service, query: ReturnType<typeof readNumber>) {
+  return await numbers.prepareNumber(store, carriers, service, query).then(
+    (number) => ({ number }),
+    (refusal: unknown) => ({ refusal }),
   )
 }
 

@@ -114,16 +114,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     'GET',
     '/Services/:ServiceSid',
     { summary: 'Fetch a service by SID or unique name', answer: ServiceBody },
-    async (request) => {
-      const { ServiceSid } = request.params as { ServiceSid: string }
-      if (ServiceSid.includes('\0')) throw notFound(request)
-      const { account_sid } = request.caller
-      const service =
-        (await services.findService(store, account_sid, ServiceSid)) ??
-        (await services.findServiceByName(store, account_sid, ServiceSid))
-      if (!service) throw notFound(request)
-      return present(service)
-    },
+    async (request) => present(await getServiceBySidOrName(context, request)),
   )
 
   route(
@@ -150,6 +141,17 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
       await services.deleteService(store, await getService(context, request))
     },
   )
+}
+
+async function getServiceBySidOrName({ store }: HttpContext, request: FastifyRequest): Promise<Service> {
+  const { ServiceSid } = request.params as { ServiceSid: string }
+  if (ServiceSid.includes('\0')) throw notFound(request)
+  const { account_sid } = request.caller
+  const service =
+    (await services.findService(store, account_sid, ServiceSid)) ??
+    (await services.findServiceByName(store, account_sid, ServiceSid))
+  if (!service) throw notFound(request)
+  return service
 }
 
 /** No chat service is bound to anything here, so a SID that is none cannot be meant. */

@@ -93,16 +93,22 @@ export async function getSession(context: HttpContext, request: FastifyRequest, 
   return session
 }
 
+const COLLECTION = '/Services/:ServiceSid/Sessions'
+
 export function sessionRoutes(app: FastifyInstance, context: HttpContext): void {
+  collectionRoutes(app, context)
+  instanceRoutes(app, context)
+}
+
+function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
   const { store } = context
   const base = `${store.rules.public_url}/v1`
   const present = presentSession(base)
-  const collection = '/Services/:ServiceSid/Sessions'
 
   route(
     app,
     'POST',
-    collection,
+    COLLECTION,
     { summary: 'Create a session', body: SessionCreate, answer: SessionBody, status: 201 },
     async (request) => {
       const service = await getService(context, request)
@@ -117,7 +123,7 @@ export function sessionRoutes(app: FastifyInstance, context: HttpContext): void 
   route(
     app,
     'GET',
-    collection,
+    COLLECTION,
     { summary: 'List sessions', query: PageQuery, answer: PageOf('sessions', SessionBody) },
     async (request) => {
       const service = await getService(context, request)
@@ -126,11 +132,16 @@ export function sessionRoutes(app: FastifyInstance, context: HttpContext): void 
       return presentPage(found, query, { key: 'sessions', url: `${base}/Services/${service.sid}/Sessions`, present })
     },
   )
+}
+
+function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { store } = context
+  const present = presentSession(`${store.rules.public_url}/v1`)
 
   route(
     app,
     'GET',
-    `${collection}/:SessionSid`,
+    `${COLLECTION}/:SessionSid`,
     { summary: 'Fetch a session by SID or unique name', answer: SessionBody },
     async (request) => {
       const service = await getService(context, request)
@@ -147,19 +158,15 @@ export function sessionRoutes(app: FastifyInstance, context: HttpContext): void 
   route(
     app,
     'POST',
-    `${collection}/:SessionSid`,
+    `${COLLECTION}/:SessionSid`,
     { summary: 'Update, close or re-open a session', body: SessionUpdate, answer: SessionBody },
     async (request) => {
       const service = await getService(context, request)
       const { SessionSid } = request.params as { SessionSid: string }
       if (!isSid('KC', SessionSid)) throw notFound(request)
       return await once(store, request, async (trx) => {
-        const session = await updateSession(
-          trx,
-          service,
-          SessionSid,
-          parseForm(SessionUpdate, formOf(request), 'update'),
-        )
+        const params = parseForm(SessionUpdate, formOf(request), 'update')
+        const session = await updateSession(trx, service, SessionSid, params)
         if (!session) throw notFound(request)
         return present(session)
       })
@@ -169,7 +176,7 @@ export function sessionRoutes(app: FastifyInstance, context: HttpContext): void 
   route(
     app,
     'DELETE',
-    `${collection}/:SessionSid`,
+    `${COLLECTION}/:SessionSid`,
     { summary: 'Delete a session with all that is in it', status: 204 },
     async (request) => {
       const service = await getService(context, request)
