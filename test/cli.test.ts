@@ -153,6 +153,15 @@ test('the tools work beside a running server, which notices what they did', asyn
   const [listed] = await json('numbers', 'list', '--account', sid)
   assert.deepEqual([listed.sid, listed.number, listed.service], [number.sid, '+12025550170', null])
 
+  const tokenFile = join(home, 'token.txt')
+  writeFileSync(tokenFile, 'a-token-that-stands-in-a-file\n')
+  const [kept] = await json('accounts', 'create', 'kept', '--auth-token', `@${tokenFile}`)
+  assert.equal(await status(kept.sid, 'a-token-that-stands-in-a-file'), 200)
+  const credentials = [`account_sid=${sid}`, 'auth_token=@/nowhere/token.txt']
+  const unread = await runCli(['carriers', 'add', 'twilio', '--account', sid, '--credential', ...credentials], env)
+  assert.equal(unread.code, 2)
+  assert.match(unread.stderr, /Cannot read \/nowhere\/token\.txt/)
+
   const unknown = await runCli(['keys', 'create', 'x', '--account', `AC${'0'.repeat(32)}`], env)
   assert.equal(unknown.code, 2)
   assert.match(unknown.stderr, /There is no account .*maskline accounts list/)

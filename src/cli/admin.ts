@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { ConfigError, devMasterKey, loadConfig } from '../config.ts'
 import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
@@ -46,15 +47,15 @@ export function accountCommands(program: Command): void {
     .command('create <name>')
     .description('make an account; with the SID and token it has at Twilio, its clients change nothing but the host')
     .option('--sid <sid>', 'the account SID to keep; otherwise one is made')
-    .option('--auth-token <token>', 'the auth token to keep, which signs callbacks; otherwise one is made')
+    .option('--auth-token <token>', 'the auth token to keep, or @path for a file; it signs callbacks; else one is made')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
-      '\nExamples:\n  maskline accounts create acme\n  maskline accounts create acme --sid AC… --auth-token …',
+      '\nExamples:\n  maskline accounts create acme\n  maskline accounts create acme --sid AC… --auth-token @token.txt',
     )
     .action((friendly_name: string, { sid, authToken, json }: { sid?: string; authToken?: string; json?: boolean }) =>
       withStore(async (store) => {
-        const made = await createAccount(store, { friendly_name, sid, auth_token: authToken }).catch(asUsage)
+        const made = await createAccount(store, { friendly_name, sid, auth_token: authToken && secretText(authToken) }).catch(asUsage)
         print([{ sid: made.account.sid, name: friendly_name, auth_token: made.auth_token }], { json })
       }),
     )
@@ -123,12 +124,12 @@ export function carrierCommands(program: Command): void {
     .description(`connect an account to a carrier: ${Object.keys(allFactories).join(', ')}`)
     .requiredOption(...ACCOUNT_OPTION)
     .option('--name <name>', 'what to call it')
-    .option('--credential <name=value...>', 'as the carrier needs them; kept sealed')
+    .option('--credential <name=value...>', 'as the carrier needs them, @path for a file; kept sealed')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
       '\nExamples:\n  maskline carriers add simulator --account AC…\n' +
-        '  maskline carriers add twilio --account AC… --credential account_sid=AC… --credential auth_token=…',
+        '  maskline carriers add twilio --account AC… --credential account_sid=AC… auth_token=@token.txt',
     )
     .action((kind: string, options: { account: string; name?: string; credential?: string[]; json?: boolean }) =>
       withStore(async (store) => {
@@ -229,9 +230,19 @@ function parseCredentials(pairs: string[]): Record<string, string> {
     pairs.map((pair) => {
       const at = pair.indexOf('=')
       if (at < 1) throw new UsageError(`Give credentials as name=value, not "${pair.slice(0, 12)}…"`)
-      return [pair.slice(0, at), pair.slice(at + 1)]
+      return [pair.slice(0, at), secretText(pair.slice(at + 1))]
     }),
   )
+}
+
+/** A secret as it is, or `@path` for what stands in that file: arguments are seen by other users, and shells keep them. */
+function secretText(text: string): string {
+  if (!text.startsWith('@')) return text
+  try {
+    return readFileSync(text.slice(1), 'utf8').trim()
+  } catch (error) {
+    throw new UsageError(`Cannot read ${text.slice(1)}: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 /** Making the adapter once is the check: it says what is missing. */
