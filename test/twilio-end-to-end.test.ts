@@ -196,6 +196,26 @@ test('a send whose outcome is unknown is looked up, and repeated only when the c
   assert.equal(twilio.sent().length, 2, 'a message known by a report is found too')
 })
 
+test('of two texts that are alike and both in doubt, the one the carrier has stands for one of them only', async (t) => {
+  const started = await startConversation(t)
+  const { server, twilio, session, text } = started
+  twilio.failNext({ kind: 'reset', stored: true }, { kind: 'reset', stored: false })
+  await text('Ok')
+  await text('Ok')
+  const inDoubt = async () => (await due(started)).filter((row) => row.in_doubt && row.wait_s < 61).length === 2
+  await eventually(inDoubt, 'both are in doubt')
+  // Both look at once and both find it; whoever comes second has to look again.
+  const isOver = async () => {
+    await hurry(server, 'interactions')
+    return (await due(started)).length === 0
+  }
+  await eventually(isOver, 'neither is in doubt any more')
+  const sids = twilio.sent().map(({ sid }) => sid)
+  assert.equal(sids.length, 2)
+  const known = (await interactionsOf(server, session)).map((row) => row.outbound_resource_sid)
+  assert.deepEqual(known.sort(), sids.sort())
+})
+
 test('a throttled send waits as long as the carrier says, and any other failure a while', async (t) => {
   const started = await startConversation(t)
   const { server, twilio, text } = started

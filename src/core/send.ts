@@ -85,6 +85,7 @@ async function findSent(
     const other = await store.db
       .selectFrom('interactions')
       .select('sid')
+      .where('service_sid', '=', claimed.service_sid)
       .where('carrier_sid', '=', claimed.carrier_sid)
       .where('outbound_carrier_id', '=', id)
       // Its own may be known already, when a report came first.

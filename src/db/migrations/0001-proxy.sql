@@ -174,7 +174,9 @@ create table interactions (
 create unique index interactions_event on interactions (service_sid, carrier_sid, event_id) where event_id is not null;
 create index interactions_session on interactions (service_sid, session_sid, sid) where session_sid is not null;
 create index interactions_api on interactions (service_sid, outbound_participant_sid, sid) where origin = 'api';
-create index interactions_carrier_id on interactions (carrier_sid, outbound_carrier_id) where outbound_carrier_id is not null;
+-- A message at the carrier is the leg of one interaction: two that are looked up at once cannot both be given it.
+create unique index interactions_carrier_id on interactions (service_sid, carrier_sid, outbound_carrier_id)
+  where outbound_carrier_id is not null;
 create index interactions_outside on interactions (date_created) where session_sid is null;
 create index interactions_due on interactions (due_at) where due_at is not null;
 
