@@ -12,7 +12,8 @@ const row = ([code, entry]: [string, CatalogueEntry]) => {
 
 const document = `# Error codes
 
-Every code that the API answers with or that an event carries. The numbers are Twilio's, so that clients keep working;
+Every code that the API answers with or that an event carries, and those of the vendor's that are kept for what is not
+there yet. The numbers are Twilio's, so that clients keep working;
 the texts are ours, apart from those that clients are known to have seen. Words in braces are filled in, and the last
 four digits of a number are written as \`XXXX\`.
 

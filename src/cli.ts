@@ -6,7 +6,7 @@ import { serveCommands } from './cli/serve.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('maskline')
-  .description('Self-hosted number masking: people call and text each other through proxy numbers.')
+  .description('Self-hosted number masking: people text each other through proxy numbers.')
   .version(VERSION)
   .showHelpAfterError()
   .addHelpText('after', '\nSettings come from the environment; `maskline serve --help` lists them.')

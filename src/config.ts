@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import {
@@ -135,9 +135,9 @@ export const SETTINGS = {
   },
   db_pool: {
     name: 'MASKLINE_DB_POOL',
-    help: 'How many database connections to hold at most.',
+    help: 'How many database connections to hold at most; 2 or more.',
     fallback: '10',
-    parse: wholeNumber(1, 1_000),
+    parse: wholeNumber(2, 1_000),
   },
   resource_case: {
     name: 'MASKLINE_RESOURCE_CASE',
@@ -191,6 +191,10 @@ export function readConfig(env: Environment, command: Command): Config {
   if (problems.length > 0) throw new ConfigError(problems)
   return config as Config
 }
+
+/** The key that dev made in this data folder, for the tools that work beside it. */
+export const findDevMasterKey = (dataDir: string): Buffer | undefined =>
+  existsSync(join(dataDir, 'master.key')) ? devMasterKey(dataDir) : undefined
 
 /** The key that dev works with, made at its first start in this data folder. */
 export function devMasterKey(dataDir: string): Buffer {

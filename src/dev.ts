@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { authTokenOf, createAccount, findAccount, setAuthToken } from './core/accounts.ts'
@@ -16,6 +17,7 @@ export type DevAccount = { sid: string; auth_token: string }
 
 /** The account `dev` works with: as the settings say, else made once and kept in the data folder. */
 export function devAccount(config: Config): DevAccount {
+  mkdirSync(config.data_dir, { recursive: true })
   const file = (name: string) => join(config.data_dir, name)
   return {
     sid: config.dev_account_sid ?? readOrMakeSecret(file('dev-account-sid'), () => newSid('AC')),

@@ -119,7 +119,7 @@ test('a literal address slips past a guard that only hooks name lookup, and not 
   const answer = await post(callback(receiver.url), openGuard(t, []))
   assert.equal(
     answer.outcome === 'failed' && answer.error,
-    'Callbacks may not reach an address of this kind (loopback).',
+    'Callbacks may not reach an address of this kind (loopback), unless MASKLINE_CALLBACK_ALLOW lists it.',
   )
   assert.equal(receiver.requests.length, 1)
 })

@@ -255,7 +255,10 @@ test('a callback to a private address that is not allowed is refused, on record,
   const kinds = async () => new Set((await attempts(server, service)).map(({ kind }) => kind))
   await eventually(async () => (await kinds()).size === 3, 'all kinds are on record')
   for (const { error } of await attempts(server, service)) {
-    assert.equal(error, 'Callbacks may not reach an address of this kind (loopback).')
+    assert.equal(
+      error,
+      'Callbacks may not reach an address of this kind (loopback), unless MASKLINE_CALLBACK_ALLOW lists it.',
+    )
   }
   assert.deepEqual([receiver.requests.length, receiver.connections], [0, 0])
   assert.ok((await eventCodes(server, service)).includes(11200))

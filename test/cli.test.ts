@@ -135,7 +135,7 @@ test('the tools work beside a running server, which notices what they did', asyn
   const sid = `AC${randomBytes(16).toString('hex')}`
   const token = randomBytes(16).toString('hex')
   const [made] = await json('accounts', 'create', 'acme', '--sid', sid, '--auth-token', token)
-  assert.deepEqual(made, { sid, name: 'acme', auth_token: token })
+  assert.deepEqual(made, { sid, name: 'acme' })
   const accounts: { sid: string }[] = await json('accounts', 'list')
   assert.deepEqual(accounts.map((row) => row.sid).sort(), [sid, greeting.sid].sort())
   assert.equal(await status(sid, token), 200)
@@ -196,6 +196,14 @@ test('serve works on a PostgreSQL of your own, with its key in a file, and lets 
   const { code, stderr, stdout } = await server.ended
   assert.equal(code, 0)
   assert.doesNotMatch(stdout + stderr, new RegExp(KEY))
+})
+
+test('a tool without the settings of the server makes nothing, and says what is missing', async (t) => {
+  const folder = join(dataFolder(t), 'elsewhere')
+  const { code, stderr } = await runCli(['accounts', 'create', 'acme'], { MASKLINE_DATA_DIR: folder })
+  assert.equal(code, 2)
+  assert.match(stderr, /There is no database in .*elsewhere/)
+  assert.equal(existsSync(folder), false)
 })
 
 test('on a terminal a long step says that it goes on, elsewhere not', async (t) => {

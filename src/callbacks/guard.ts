@@ -20,7 +20,7 @@ export class AddressRefused extends Error {
   readonly code = 'ADDRESS_REFUSED'
 
   constructor(range: string) {
-    super(`Callbacks may not reach an address of this kind (${range}).`)
+    super(`Callbacks may not reach an address of this kind (${range}), unless MASKLINE_CALLBACK_ALLOW lists it.`)
   }
 }
 

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
-import { ConfigError, devMasterKey, loadConfig } from '../config.ts'
+import { ConfigError, findDevMasterKey, loadConfig } from '../config.ts'
 import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
 import { addCarrier, createCarriers, listCarriers } from '../core/carriers.ts'
 import { isE164 } from '../core/e164.ts'
@@ -12,20 +13,29 @@ import { print, progressLine, UsageError } from './output.ts'
 
 /**
  * Opens the database as the server would: yours by DATABASE_URL, else the embedded one, beside a running server or alone.
+ * A tool run without the server's settings must not make a database of its own, so only `migrate` may make one.
  * The master key is the server's; for a data folder of `dev` it is the one kept there.
  */
-async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
+async function withStore(
+  work: (store: Store) => Promise<void>,
+  database: 'existing' | 'new' = 'existing',
+): Promise<void> {
   const config = loadConfig('tool')
-  const key = config.master_key ?? (config.database_url ? undefined : devMasterKey(config.data_dir))
+  if (database === 'existing' && !config.database_url && !existsSync(join(config.data_dir, 'postgres'))) {
+    throw new UsageError(
+      `There is no database in ${config.data_dir}. Start the server first, or run this with the settings it runs with.`,
+    )
+  }
+  const key = config.master_key ?? (config.database_url ? undefined : findDevMasterKey(config.data_dir))
   if (!key) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
   const progress = progressLine(process.stderr)
   const log = createLogger('error')
-  const { store, database } = await openStore(config, key, { log, progress: progress.step, share: true })
+  const opened = await openStore(config, key, { log, progress: progress.step, share: true })
   progress.done()
   try {
-    await work(store)
+    await work(opened.store)
   } finally {
-    await database.stop()
+    await opened.database.stop()
   }
 }
 
@@ -38,7 +48,7 @@ export function migrateCommand(program: Command): void {
   program
     .command('migrate')
     .description('bring the database to the form this version needs; starting a server does it too')
-    .action(() => withStore(async () => console.log('The database is up to date.')))
+    .action(() => withStore(async () => console.log('The database is up to date.'), 'new'))
 }
 
 export function accountCommands(program: Command): void {
@@ -55,8 +65,14 @@ export function accountCommands(program: Command): void {
     )
     .action((friendly_name: string, { sid, authToken, json }: { sid?: string; authToken?: string; json?: boolean }) =>
       withStore(async (store) => {
-        const made = await createAccount(store, { friendly_name, sid, auth_token: authToken && secretText(authToken) }).catch(asUsage)
-        print([{ sid: made.account.sid, name: friendly_name, auth_token: made.auth_token }], { json })
+        const made = await createAccount(store, {
+          friendly_name,
+          sid,
+          auth_token: authToken && secretText(authToken),
+        }).catch(asUsage)
+        // A token that was given is known; it need not be on a screen.
+        const row = { sid: made.account.sid, name: friendly_name }
+        print([authToken ? row : { ...row, auth_token: made.auth_token }], { json })
       }),
     )
   accounts
@@ -97,6 +113,7 @@ export function keyCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
       withStore(async (store) => {
+        await requireAccount(store, account)
         const rows = await listApiKeys(store, account)
         const state = (revoked: Date | null) => (revoked ? `revoked ${revoked.toISOString()}` : 'active')
         print(
@@ -118,7 +135,7 @@ export function keyCommands(program: Command): void {
 }
 
 export function carrierCommands(program: Command): void {
-  const carriers = program.command('carriers').description('who moves the messages and calls of an account')
+  const carriers = program.command('carriers').description('who moves the messages of an account')
   carriers
     .command('add <kind>')
     .description(`connect an account to a carrier: ${Object.keys(allFactories).join(', ')}`)
@@ -152,6 +169,7 @@ export function carrierCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
       withStore(async (store) => {
+        await requireAccount(store, account)
         const rows = await listCarriers(store, account)
         print(
           rows.map((row) => ({ sid: row.sid, kind: row.kind, name: row.friendly_name })),
@@ -181,6 +199,7 @@ export function numberCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action(({ account, json }: { account: string; json?: boolean }) =>
       withStore(async (store) => {
+        await requireAccount(store, account)
         const rows = await listInventory(store, account)
         const row = (n: (typeof rows)[number]) => ({
           sid: n.sid,

@@ -10,9 +10,7 @@ export class UsageError extends Error {}
 /** The net of the CLI: what can be put right is told in a line, anything else with its stack. */
 export function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    console.error(
-      `Cannot start, because of these settings:\n${error.problems.map((problem) => `  ${problem}`).join('\n')}`,
-    )
+    console.error(`These settings have to be put right:\n${error.problems.map((problem) => `  ${problem}`).join('\n')}`)
     process.exit(2)
   }
   if (error instanceof UsageError) {

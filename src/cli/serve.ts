@@ -26,6 +26,7 @@ export function serveCommands(program: Command): void {
 
 async function runDev() {
   const config = loadConfig('dev')
+  if (!config.simulator) throw new ConfigError(['MASKLINE_SIMULATOR: dev is nothing without it: use maskline serve'])
   const log = createLogger(config.log_level)
   const progress = progressLine(process.stderr)
   const masterKey = config.master_key ?? devMasterKey(config.data_dir)

@@ -117,6 +117,8 @@ async function relayLate(
       inbound_participant_sid,
       outbound_participant_sid: partner.sid,
       outbound_number: partner.proxy_identifier,
+      outbound_carrier_sid: sql`(select carrier_sid from phone_numbers
+        where phone_number = split_part(${partner.proxy_identifier}, ':', -1))`,
       stage: intercepted ? 'intercept' : 'send',
       due_at: sql`now()`,
       attempts: 0,

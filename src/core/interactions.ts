@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
+import { eraseInteractions } from './erase.ts'
 import { ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { isLive, lockSession } from './session-state.ts'
-import { deleteBelongings } from './sessions.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -59,17 +59,11 @@ export async function listInteractions(
 
 /** Deletes the record alone; the carrier keeps its own. False when it was not there. */
 export async function deleteInteraction(store: Store, scope: InteractionScope, sid: string): Promise<boolean> {
-  return await inTransaction(store, async ({ db }) => {
-    const deleted = await db
-      .deleteFrom('interactions')
-      .where('service_sid', '=', scope.service_sid)
-      .where('session_sid', '=', scope.session_sid)
-      .where('sid', '=', sid)
-      .returning('sid')
-      .execute()
-    await deleteBelongings(db, scope.service_sid, deleted)
-    return deleted.length === 1
-  })
+  const { service_sid, session_sid } = scope
+  return await inTransaction(
+    store,
+    async ({ db }) => (await eraseInteractions(db, { service_sid, session_sid, sid })) > 0,
+  )
 }
 
 /**
@@ -110,6 +104,7 @@ export async function createMessageInteraction(
         data_sealed: trx.keys.seal(`${sid}/data`, body),
         num_media: media_url.length,
         carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
+        outbound_carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
         outbound_participant_sid: participant.sid,
         outbound_number: participant.proxy_identifier,
         stage: 'send',

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Interaction, Participant, Session } from '../db/schema.ts'
+import { deleteBelongings } from './erase.ts'
 import { ProxyError } from './errors.ts'
 import { recordPublicMedia } from './interactions.ts'
 import { openParticipant } from './participants.ts'
-import { deleteBelongings } from './sessions.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -88,6 +88,7 @@ export async function replyOutOfSession(
         data_sealed: trx.keys.seal(`${sid}/data`, reply.body),
         num_media: reply.media_urls.length,
         carrier_sid: number.carrier_sid,
+        outbound_carrier_sid: number.carrier_sid,
         outbound_number: reply.from,
         recipient_sealed: trx.keys.seal(`${sid}/recipient`, reply.to),
         stage: 'send' as const,

@@ -53,13 +53,24 @@ function resourceSid({ resource_sid, carrier_message_id = '' }: LegChange) {
   return isSid('SM', carrier_message_id) || isSid('MM', carrier_message_id) ? carrier_message_id : newSid('SM')
 }
 
+/** Whether the database refused a carrier's id because another leg has it. */
+export const isTakenByAnother = (error: unknown) =>
+  (error as { constraint?: string }).constraint === 'interactions_carrier_id'
+
 /** A carrier's report about a message we sent. False when we know of no such message: the carrier need not try again. */
-export const recordReport = (
+export async function recordReport(
   store: Store,
   carrier_sid: string,
   leg: { service_sid: string; sid: string },
   report: StatusReport,
-): Promise<boolean> => moveLeg(store, { ...leg, carrier_sid }, report)
+): Promise<boolean> {
+  try {
+    return await moveLeg(store, { ...leg, carrier_sid }, report)
+  } catch (error) {
+    if (isTakenByAnother(error)) return false
+    throw error
+  }
+}
 
 /**
  * Cancels what is queued in a session and has not begun to leave: the session closed, or a participant was removed. Runs

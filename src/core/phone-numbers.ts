@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { PhoneNumber, Service } from '../db/schema.ts'
 import { CarrierError, type CarrierNumber } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
-import { ProxyError } from './errors.ts'
+import { invalidParameter, ProxyError } from './errors.ts'
 import { recordEvent } from './events.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { closeExpiredSessions } from './session-state.ts'
@@ -140,7 +140,7 @@ export const webhooksOf = (store: Store, carrier_sid: string) => ({
 
 async function attach(store: Store, carriers: Carriers, number: PhoneNumber) {
   const carrier = (await carriers.find(number.carrier_sid))?.carrier
-  if (!carrier) throw new ProxyError(80613)
+  if (!carrier) throw invalidParameter('Sid', 'The carrier of this number does not run on this server.')
   const urls = webhooksOf(store, number.carrier_sid)
   const found = await askCarrier(
     carrier.findNumber({ sid: number.carrier_number_sid, phone_number: number.phone_number }),
@@ -148,17 +148,16 @@ async function attach(store: Store, carriers: Carriers, number: PhoneNumber) {
   if (!found) throw new ProxyError(number.sid.startsWith('SC') ? 80303 : 80301)
   // What it had before is kept first, or a crash in between would lose it, and is put back later if the adding that
   // follows fails. Ours is never taken for "before".
-  if (!Object.values(found.webhooks).includes(urls.message_url)) {
-    await store.db
-      .updateTable('phone_numbers')
-      .set({
-        previous_webhooks: JSON.stringify(found.webhooks) as never,
-        restore_at: sql`now() + interval '5 minutes'`,
-      })
-      .where('sid', '=', number.sid)
-      .where('service_sid', 'is', null)
-      .execute()
-  }
+  const isOurs = Object.values(found.webhooks).includes(urls.message_url)
+  await store.db
+    .updateTable('phone_numbers')
+    .set({
+      ...(isOurs ? {} : { previous_webhooks: JSON.stringify(found.webhooks) as never }),
+      restore_at: sql`now() + interval '5 minutes'`,
+    })
+    .where('sid', '=', number.sid)
+    .where('service_sid', 'is', null)
+    .execute()
   await askCarrier(carrier.attachNumber(number, urls))
 }
 
@@ -276,15 +275,17 @@ export const listToRestore = (store: Store, limit: number) =>
   store.db.selectFrom('phone_numbers').selectAll().where('restore_at', '<=', sql<Date>`now()`).limit(limit).execute()
 
 /** `retry_s` says that it failed and when to try again; undefined that the number is as it was before us. */
-export async function recordRestored(store: Store, sid: string, retry_s?: number): Promise<void> {
+export async function recordRestored(store: Store, sid: string, retry_s?: number): Promise<boolean> {
   const changes =
     retry_s === undefined
       ? { restore_at: null, previous_webhooks: null }
       : { restore_at: sql<Date>`now() + make_interval(secs => ${retry_s})` }
-  await store.db
+  const { numUpdatedRows } = await store.db
     .updateTable('phone_numbers')
     .set(changes)
     .where('sid', '=', sid)
     .where('service_sid', 'is', null)
-    .execute()
+    .where('restore_at', '<=', sql<Date>`now()`)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }

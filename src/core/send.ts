@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
-import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
+import { type ClaimedInteraction, isStillLive } from '../db/statements/claim-interactions.ts'
 import { type Carrier, CarrierError, type OutboundMessage, type SentMessage } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
 import type { ErrorCode } from './errors.ts'
 import { recordEvent } from './events.ts'
 import { mediaUrls, openBody } from './interactions.ts'
 import { hostMedia } from './media.ts'
-import { moveLeg } from './outbound.ts'
+import { isTakenByAnother, moveLeg } from './outbound.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -28,32 +28,42 @@ const ASK_AFTER_S = 60
 const RETRY_S = [2, 5, 15, 60, 300, 900, 1800, 3600]
 
 export async function sendClaimed(store: Store, carriers: Carriers, claimed: ClaimedInteraction): Promise<SendResult> {
-  const carrier = (await carriers.find(claimed.carrier_sid))?.carrier
+  const carrier = (await carriers.find(claimed.outbound_carrier_sid ?? ''))?.carrier
   if (!carrier) return await postpone(store, claimed, undefined)
   try {
-    const message = await outboundMessage(store, carrier, claimed)
+    // What came in lies at the carrier that brought it, which need not be the one that sends.
+    const source = (await carriers.find(claimed.carrier_sid))?.carrier
+    if (source && claimed.is_live) await hostMedia(store, source, claimed)
+    const message = await outboundMessage(store, claimed)
     const found = claimed.started_before && (await findSent(store, carrier, claimed, message, claimed.started_before))
     if (found) return await recordSent(store, claimed, found)
     if (!claimed.is_live) return await cancel(store, claimed)
     if (!message.body && message.media_urls.length === 0) return await refuse(store, claimed, 21620)
+    // Fetching attachments and asking the carrier take their time, and the session may have closed meanwhile.
+    const waited = claimed.num_media > 0 || claimed.started_before !== null
+    if (waited && claimed.session_sid && !(await isStillLive(store.pool, claimed))) return await cancel(store, claimed)
     return await recordSent(store, claimed, await carrier.sendMessage(message))
   } catch (error) {
+    // Another message was given this carrier's id: which of the two it is of is to be found out.
+    if (isTakenByAnother(error)) {
+      return await postpone(store, claimed, new CarrierError('unknown', 'the id belongs to another message'))
+    }
     if (!(error instanceof CarrierError)) throw error
     if (error.outcome === 'refused') return await refuse(store, claimed, error.code)
     return await postpone(store, claimed, error)
   }
 }
 
-async function outboundMessage(store: Store, carrier: Carrier, claimed: ClaimedInteraction): Promise<OutboundMessage> {
-  if (claimed.is_live) await hostMedia(store, carrier, claimed)
+async function outboundMessage(store: Store, claimed: ClaimedInteraction): Promise<OutboundMessage> {
   const { public_url } = store.rules
+  const { outbound_carrier_sid, service_sid, sid } = claimed
   return {
     reference: claimed.sid,
     from: claimed.outbound_number ?? '',
     to: recipientOf(store, claimed),
     body: openBody(store, claimed),
     media_urls: await sendableMedia(store, claimed),
-    status_url: `${public_url}/webhooks/${claimed.carrier_sid}/status/${claimed.service_sid}/${claimed.sid}`,
+    status_url: `${public_url}/webhooks/${outbound_carrier_sid}/status/${service_sid}/${sid}`,
   }
 }
 
@@ -86,7 +96,7 @@ async function findSent(
       .selectFrom('interactions')
       .select('sid')
       .where('service_sid', '=', claimed.service_sid)
-      .where('carrier_sid', '=', claimed.carrier_sid)
+      .where('outbound_carrier_sid', '=', claimed.outbound_carrier_sid)
       .where('outbound_carrier_id', '=', id)
       // Its own may be known already, when a report came first.
       .where('sid', '!=', claimed.sid)

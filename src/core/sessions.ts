@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Service, Session, SessionMode } from '../db/schema.ts'
+import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { addParticipant, type NewParticipant } from './participants.ts'
@@ -89,24 +90,9 @@ export async function deleteSession(store: Store, service_sid: string, sid: stri
       .executeTakeFirst()
     if (!deleted) return false
     await db.deleteFrom('participants').where('service_sid', '=', service_sid).where('session_sid', '=', sid).execute()
-    const interactions = await db
-      .deleteFrom('interactions')
-      .where('service_sid', '=', service_sid)
-      .where('session_sid', '=', sid)
-      .returning('sid')
-      .execute()
-    await deleteBelongings(db, service_sid, interactions)
+    await eraseInteractions(db, { service_sid, session_sid: sid })
     return true
   })
-}
-
-/** What hangs on interactions that are gone. */
-export async function deleteBelongings(db: Store['db'], service_sid: string, interactions: { sid: string }[]) {
-  if (interactions.length === 0) return
-  const sids = interactions.map((interaction) => interaction.sid)
-  for (const table of ['media', 'callbacks', 'callback_attempts'] as const) {
-    await db.deleteFrom(table).where('service_sid', '=', service_sid).where('interaction_sid', 'in', sids).execute()
-  }
 }
 
 /** The sweeper's other step: deletes up to `limit` sessions that closed longer ago than they are kept. */

@@ -49,8 +49,17 @@ export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
 /** Where an interaction came from: a carrier's webhook, a MessageInteraction, or a customer's TwiML. */
 export type Origin = 'inbound' | 'api' | 'twiml'
 
-/** What was decided. Only `relayed`, `blocked` and `sent` rows belong to a session. */
-export type Outcome = 'relayed' | 'sent' | 'blocked' | 'out-of-session' | 'no-partner' | 'opt-out' | 'mode-mismatch'
+/** What was decided. Only `relayed`, `blocked` and `sent` rows belong to a session; of a
+ * `deleted` one it is only known that its event came. */
+export type Outcome =
+  | 'relayed'
+  | 'sent'
+  | 'blocked'
+  | 'out-of-session'
+  | 'no-partner'
+  | 'opt-out'
+  | 'mode-mismatch'
+  | 'deleted'
 
 /** What is still to be done for an interaction whose `due_at` is set. */
 export type Stage = 'out-of-session' | 'intercept' | 'send'
@@ -169,6 +178,7 @@ type InteractionTable = Stamps & {
   outbound_resource_status: string | null
   outbound_carrier_id: string | null
   outbound_number: string | null
+  outbound_carrier_sid: string | null
   error_code: number | null
   stage: Stage | null
   due_at: Date | null

@@ -10,6 +10,7 @@ import {
   recordCallbackOutcome,
   retryAfter,
 } from '../core/callbacks.ts'
+import { errorMessage } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
 import { mediaUrls, openInteraction } from '../core/interactions.ts'
 import type { Store } from '../core/store.ts'
@@ -53,6 +54,9 @@ async function sendCallback(store: Store, guard: Guard, callback: Callback): Pro
 const isAccepted = (answer: Answer) =>
   answer.outcome === 'answered' && answer.status_code >= 200 && answer.status_code < 300
 
+const reasonOf = (answer: Answer) =>
+  answer.outcome === 'failed' ? answer.error : `It answered with status ${answer.status_code}.`
+
 /** A server that fails or cannot be reached may recover; one that refuses us has said its word. */
 const mayRecover = (answer: Answer) =>
   answer.outcome === 'failed' || answer.status_code >= 500 || answer.status_code === 408 || answer.status_code === 429
@@ -63,5 +67,6 @@ async function recordFailure(store: Store, callback: Callback, answer: Answer, s
   if (callback.attempts > 1) return
   const { account_sid, service_sid, interaction_sid } = callback
   const where = { account_sid, service_sid, session_sid, interaction_sid }
-  await recordEvent(store, { ...where, error_code: 80908, values: { url: callback.url } })
+  const message = `${errorMessage(80908, { url: callback.url })} ${reasonOf(answer)}`
+  await recordEvent(store, { ...where, error_code: 80908, message })
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Carriers } from '../core/carriers.ts'
 import { forgetExpiredMedia } from '../core/media.ts'
-import { listToRestore, recordRestored } from '../core/phone-numbers.ts'
+import { listToRestore, recordRestored, webhooksOf } from '../core/phone-numbers.ts'
 import { purgeOldRecords } from '../core/retention.ts'
 import { sweepExpiredSessions } from '../core/session-state.ts'
 import { purgeClosedSessions } from '../core/sessions.ts'
@@ -62,12 +62,16 @@ export async function sweep(context: SweepContext, withPurge: boolean): Promise<
   }
 }
 
-async function restoreNumbers({ store, carriers, log }: SweepContext) {
+/** Puts back the webhooks of numbers that left their pool. One that is being added to a pool meanwhile calls us again. */
+export async function restoreNumbers({ store, carriers, log }: SweepContext): Promise<void> {
   for (const number of await listToRestore(store, BATCH)) {
     try {
       const carrier = (await carriers.find(number.carrier_sid))?.carrier
       if (carrier && number.previous_webhooks) await carrier.restoreNumber(number, number.previous_webhooks)
-      await recordRestored(store, number.sid)
+      // Somebody is adding it to a pool meanwhile, or has: it has to call us.
+      if (!(await recordRestored(store, number.sid)) && carrier) {
+        await carrier.attachNumber(number, webhooksOf(store, number.carrier_sid))
+      }
     } catch (error) {
       log.warn({ err: error, phone_number_sid: number.sid }, "a number's former webhooks could not be restored")
       await recordRestored(store, number.sid, RESTORE_RETRY_S)

@@ -162,6 +162,7 @@ create table interactions (
   outbound_resource_status text,
   outbound_carrier_id text,
   outbound_number text,
+  outbound_carrier_sid text,
   error_code integer,
   stage text,
   due_at timestamptz,
@@ -175,7 +176,7 @@ create unique index interactions_event on interactions (service_sid, carrier_sid
 create index interactions_session on interactions (service_sid, session_sid, sid) where session_sid is not null;
 create index interactions_api on interactions (service_sid, outbound_participant_sid, sid) where origin = 'api';
 -- A message at the carrier is the leg of one interaction: two that are looked up at once cannot both be given it.
-create unique index interactions_carrier_id on interactions (service_sid, carrier_sid, outbound_carrier_id)
+create unique index interactions_carrier_id on interactions (service_sid, outbound_carrier_sid, outbound_carrier_id)
   where outbound_carrier_id is not null;
 create index interactions_outside on interactions (date_created) where session_sid is null;
 create index interactions_due on interactions (due_at) where due_at is not null;

@@ -7,13 +7,18 @@ import type pg from 'pg'
  */
 const text = `
 with clock as (select now() as t),
+-- The session before the interaction, as a close takes them; the lock re-reads a session that was closed meanwhile.
+live as materialized (
+  select s.sid from interactions i join sessions s on s.service_sid = i.service_sid and s.sid = i.session_sid
+  where i.service_sid = $1 and i.sid = $2
+    and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now())
+  for no key update of s
+),
 begun as (
   update interactions i
   set stage = 'send', send_started_at = clock.t, due_at = clock.t + make_interval(secs => $3)
-  from clock
-  where i.service_sid = $1 and i.sid = $2 and i.stage = 'intercept'
-    and exists (select from sessions s where s.service_sid = $1 and s.sid = i.session_sid
-                and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now()))
+  from clock, live
+  where i.service_sid = $1 and i.sid = $2 and i.stage = 'intercept' and i.session_sid = live.sid
   returning i.session_sid
 ),
 touched as (

@@ -10,12 +10,14 @@ const text = (which: string) => `
 with clock as (select now() as t),
 due as (
   select i.service_sid, i.sid, i.due_at, i.send_started_at as started_before,
-    i.session_sid is null or (
+    case when i.session_sid is null then i.stage <> 'send' or exists (
+      select from phone_numbers n where n.service_sid = i.service_sid and n.phone_number = split_part(i.outbound_number, ':', -1)
+    ) else (
       exists (select from sessions s where s.service_sid = i.service_sid and s.sid = i.session_sid
               and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now()))
       and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
                       and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
-    ) as is_live
+    ) end as is_live
   from interactions i where ${which}
 ),
 claimed as (
@@ -47,8 +49,14 @@ export async function claimInteractions(
 ): Promise<ClaimedInteraction[]> {
   const values = [params.lease_s, params.limit]
   const due = text('i.due_at <= now() order by i.due_at limit $2')
-  const { rows } = await pool.query<ClaimedInteraction>({ name: 'claim-interactions', text: due, values })
-  return rows
+  // A close updates the rows of its session in another order. Who loses to it has claimed nothing, and claims again.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await pool.query<ClaimedInteraction>({ name: 'claim-interactions', text: due, values })).rows
+    } catch (error) {
+      if (attempt === 5 || (error as { code?: string }).code !== '40P01') throw error
+    }
+  }
 }
 
 /** Takes one interaction that its maker set aside for itself, though it is not due for others yet. */
@@ -60,4 +68,22 @@ export async function claimInteraction(
   const one = text('i.service_sid = $2 and i.sid = $3 and i.due_at is not null')
   const { rows } = await pool.query<ClaimedInteraction>({ name: 'claim-interaction', text: one, values })
   return rows[0]
+}
+
+/** Whether a claimed message may still leave: its session is live and nobody in it was removed. */
+export async function isStillLive(pool: pg.Pool, claimed: ClaimedInteraction): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: 'is-still-live',
+    text: `
+select from sessions s where s.service_sid = $1 and s.sid = $2
+  and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now())
+  and not exists (select from participants p where p.service_sid = $1 and p.date_released is not null and p.sid in ($3, $4))`,
+    values: [
+      claimed.service_sid,
+      claimed.session_sid,
+      claimed.inbound_participant_sid,
+      claimed.outbound_participant_sid,
+    ],
+  })
+  return rowCount === 1
 }

@@ -11,7 +11,7 @@ leg as (
   select i.service_sid, i.sid, i.account_sid, i.session_sid,
          i.outbound_resource_status is null or i.outbound_resource_status = any($4::text[]) as advances
   from interactions i
-  where i.service_sid = $1 and i.sid = $2 and ($9::text is null or i.carrier_sid = $9)
+  where i.service_sid = $1 and i.sid = $2 and ($9::text is null or i.outbound_carrier_sid = $9)
     and ($5::text is null or i.outbound_carrier_id is null or i.outbound_carrier_id = $5)
   for update
 ),

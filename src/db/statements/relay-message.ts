@@ -29,6 +29,8 @@ partner as (
 decision as (
   select service.account_sid, service.is_intercepted, sender.sid as sender_sid, sender.session_sid,
          partner.sid as partner_sid, partner.proxy_identifier as partner_number,
+         (select n.carrier_sid from phone_numbers n where n.phone_number = split_part(partner.proxy_identifier, ':', -1))
+           as partner_carrier,
          case when $11 and service.opt_out_words then 'opt-out'
               when sender.sid is null then 'out-of-session'
               when partner.sid is null then 'no-partner'
@@ -44,13 +46,14 @@ inserted as (
     service_sid, sid, account_sid, session_sid, type, origin, outcome, data_sealed, num_media, num_segments,
     carrier_sid, event_id, dialled_number, sender_sealed, sender_hash, geography,
     inbound_participant_sid, inbound_resource_sid, inbound_resource_status,
-    outbound_participant_sid, outbound_number, stage, due_at, date_created, date_updated)
+    outbound_participant_sid, outbound_number, outbound_carrier_sid, stage, due_at, date_created, date_updated)
   select $1, $6, account_sid, case when outcome = 'relayed' then session_sid end, 'message', 'inbound', outcome,
     $8, $9, $10, $4, $5, $2,
     case when outcome <> 'relayed' then $12::bytea end, case when outcome <> 'relayed' then $3::bytea end,
     case when outcome <> 'relayed' then $13::jsonb end,
     case when outcome = 'relayed' then sender_sid end, $7, 'delivered',
     case when outcome = 'relayed' then partner_sid end, case when outcome = 'relayed' then partner_number end,
+    case when outcome = 'relayed' then partner_carrier end,
     case when outcome = 'relayed' then case when is_intercepted then 'intercept' else 'send' end
          when outcome in ('out-of-session', 'no-partner') then 'out-of-session' end,
     case when outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end, clock.t, clock.t

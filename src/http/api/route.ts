@@ -18,6 +18,12 @@ type Method = 'GET' | 'POST' | 'DELETE'
 
 const FORM = 'application/x-www-form-urlencoded'
 
+const IdempotencyHeader = Type.Object({
+  'Idempotency-Key': Type.Optional(
+    Type.String({ maxLength: 255, description: 'Repeats with the same key are given the same answer, for a day.' }),
+  ),
+})
+
 /**
  * One operation: its schema, of which the OpenAPI document is made, and its handler, whose result is the body. The
  * schemas describe; parameters are read by `parseForm`, which answers in the vendor's codes.
@@ -40,6 +46,7 @@ export function route(
       tags: [collectionOf(url)],
       ...(body ? { body, consumes: [FORM] } : {}),
       ...(query ? { querystring: query } : {}),
+      ...(method === 'POST' ? { headers: IdempotencyHeader } : {}),
       ...(names.length > 0
         ? { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
         : {}),

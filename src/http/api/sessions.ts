@@ -206,6 +206,8 @@ function parseParticipants(text: string): NewParticipant[] {
 const PARTICIPANT_FIELDS = ['identifier', 'friendly_name', 'proxy_identifier', 'proxy_identifier_sid'] as const
 const MAX_LENGTH = { identifier: 191, friendly_name: 255, proxy_identifier: 255, proxy_identifier_sid: 34 }
 
+const pascalCase = (name: string) => name.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
 function parseParticipant(json: unknown): NewParticipant {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw invalidParameter('Participants', 'Each participant is a JSON object.')
@@ -216,7 +218,10 @@ function parseParticipant(json: unknown): NewParticipant {
     const value: unknown = given.get(field.replaceAll('_', ''))
     if (value === undefined || value === null || value === '') continue
     if (typeof value !== 'string' || value.length > MAX_LENGTH[field] || value.includes('\0')) {
-      throw invalidParameter('Participants', `${field} is a text of at most ${MAX_LENGTH[field]} characters.`)
+      throw invalidParameter(
+        'Participants',
+        `${pascalCase(field)} is a text of at most ${MAX_LENGTH[field]} characters, without NUL.`,
+      )
     }
     participant[field] = value
   }

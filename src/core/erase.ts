@@ -1,0 +1,52 @@
+import { sql } from 'kysely'
+import type { Store } from './store.ts'
+
+type Erased = { service_sid: string; session_sid: string; sid?: string }
+
+/**
+ * Deletes a session's interactions, or one of them, with all that hangs on them. Of what a carrier brought there remains
+ * that it came, without a word of what it was: carriers repeat events, and a repeat must not count as new, least of all
+ * when somebody else has the pair by then. Returns how many there were.
+ */
+export async function eraseInteractions(db: Store['db'], what: Erased): Promise<number> {
+  const remembered = await db
+    .updateTable('interactions')
+    .set({
+      session_sid: null,
+      outcome: 'deleted',
+      data_sealed: null,
+      num_media: 0,
+      inbound_participant_sid: null,
+      inbound_resource_sid: null,
+      outbound_participant_sid: null,
+      outbound_resource_sid: null,
+      outbound_number: null,
+      stage: null,
+      due_at: null,
+      date_updated: sql`now()`,
+    })
+    .where('service_sid', '=', what.service_sid)
+    .where('session_sid', '=', what.session_sid)
+    .where('event_id', 'is not', null)
+    .$if(what.sid !== undefined, (query) => query.where('sid', '=', what.sid ?? ''))
+    .returning('sid')
+    .execute()
+  const deleted = await db
+    .deleteFrom('interactions')
+    .where('service_sid', '=', what.service_sid)
+    .where('session_sid', '=', what.session_sid)
+    .$if(what.sid !== undefined, (query) => query.where('sid', '=', what.sid ?? ''))
+    .returning('sid')
+    .execute()
+  await deleteBelongings(db, what.service_sid, [...remembered, ...deleted])
+  return remembered.length + deleted.length
+}
+
+/** What hangs on interactions that are gone. */
+export async function deleteBelongings(db: Store['db'], service_sid: string, interactions: { sid: string }[]) {
+  if (interactions.length === 0) return
+  const sids = interactions.map((interaction) => interaction.sid)
+  for (const table of ['media', 'callbacks', 'callback_attempts'] as const) {
+    await db.deleteFrom(table).where('service_sid', '=', service_sid).where('interaction_sid', 'in', sids).execute()
+  }
+}
