@@ -159,8 +159,8 @@ test('no file names a package registry or a path of one machine', () => {
   assert.deepEqual(rules.findForeignAddresses(others, registry), [])
   const lines = [
     '"resolved": "https://registry.example.com/a.tgz"',
-    "read('/work/a')",
-    "import '../shared/a.ts'",
+    "read('/home/a')",
+    "read('/root/a')",
     'https://packages.example/a',
   ]
   for (const line of lines) {

@@ -148,8 +148,7 @@ export const findForeignAddresses = (files: SourceFile[], registry: string) =>
     new RegExp(
       [
         'https?://[\\w.-]*(registry|artifactory|nexus|pypi|npmjs|goproxy|proxy\\.golang|repo1?\\.maven|jfrog)[\\w.-]*',
-        '(^|[\\s"\'`(=:])/(work|root|home)/\\w',
-        '\\.\\./shared\\b',
+        '(^|[\\s"\'`(=:])/(root|home)/\\w',
         `//${registry.replaceAll('.', '\\.')}\\b`,
       ].join('|'),
     ),
