@@ -104,7 +104,7 @@ test('a queued TwiML reply does not leave from a number that has gone to another
   const first = await makeTwilioService(server, twilio, { OutOfSessionCallbackUrl: receiver.url }, 1)
   const number = first.numbers[0]
   assert(number, 'the pool has a number')
-  twilio.failNext({ kind: 'error', status: 503 })
+  twilio.failNext({ kind: 'error', status: 429, headers: { 'retry-after': '600' } })
   await twilio.receive({ from: newPerson(), to: number.phone_number, body: 'Hello?' })
   await eventually(async () => {
     const [reply] = await rows(
