@@ -22,7 +22,6 @@ export type Schema = {
     account_sid: string
     key: string
     request_digest: Buffer
-    status_code: number | null
     body_sealed: Buffer | null
     date_created: Generated<Date>
   }

@@ -255,7 +255,6 @@ create table idempotency_keys (
   account_sid text not null,
   key text not null,
   request_digest bytea not null,
-  status_code smallint,
   body_sealed bytea,
   date_created timestamptz not null default now(),
   primary key (account_sid, key)

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { IS_LIVE } from './live-session.ts'
 
 /**
  * An intercept callback let the message through: from here on it is being sent, if the session is still live. Cancelling
@@ -11,7 +12,7 @@ with clock as (select now() as t),
 live as materialized (
   select s.sid from interactions i join sessions s on s.service_sid = i.service_sid and s.sid = i.session_sid
   where i.service_sid = $1 and i.sid = $2
-    and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now())
+    and ${IS_LIVE}
   for no key update of s
 ),
 begun as (

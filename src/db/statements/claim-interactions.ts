@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Interaction } from '../schema.ts'
+import { IS_LIVE } from './live-session.ts'
 
 /**
  * Takes interactions with something due: peek at them, move `due_at` past the lease where nobody else did, return what
@@ -14,7 +15,7 @@ due as (
       select from phone_numbers n where n.service_sid = i.service_sid and n.phone_number = split_part(i.outbound_number, ':', -1)
     ) else (
       exists (select from sessions s where s.service_sid = i.service_sid and s.sid = i.session_sid
-              and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now()))
+              and ${IS_LIVE})
       and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
                       and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
     ) end as is_live
@@ -76,7 +77,7 @@ export async function isStillLive(pool: pg.Pool, claimed: ClaimedInteraction): P
     name: 'is-still-live',
     text: `
 select from sessions s where s.service_sid = $1 and s.sid = $2
-  and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now())
+  and ${IS_LIVE}
   and not exists (select from participants p where p.service_sid = $1 and p.date_released is not null and p.sid in ($3, $4))`,
     values: [
       claimed.service_sid,

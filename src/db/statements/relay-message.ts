@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Outcome } from '../schema.ts'
+import { IS_LIVE } from './live-session.ts'
 
 /**
  * An inbound message in one round trip and one commit: who sent it, to whom it goes, the interaction with its
@@ -18,7 +19,7 @@ sender as materialized (
   from participants p
   join sessions s on s.service_sid = p.service_sid and s.sid = p.session_sid
   where p.service_sid = $1 and p.proxy_identifier = $2 and p.identifier_hash = $3 and p.date_released is null
-    and s.status in ('open', 'in-progress') and (s.expires_at is null or s.expires_at > now())
+    and ${IS_LIVE}
   for no key update of s
 ),
 partner as (
