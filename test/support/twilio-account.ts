@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { type AccountNumber, longCode, shortCode, updateSetting, VendorError, vendorSid } from './twilio-numbers.ts'
+import { accountRecordings } from './twilio-recordings.ts'
 
 /** What a Twilio account holds, and what its REST API does with it, in the vendor's own field names and rules. */
 export type TwilioAccount = ReturnType<typeof twilioAccount>
@@ -90,6 +91,8 @@ export function twilioAccount(options: { account_sid?: string; auth_token?: stri
     },
 
     getMedia: (sid: string): Media => assertFound(media.get(sid), sid),
+
+    ...accountRecordings(media),
   }
   return account
 }

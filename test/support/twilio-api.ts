@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TwilioAccount, twilioAccount } from './twilio-account.ts'
+import type { World } from './twilio-call-legs.ts'
+import { getCall, listCalls, updateCall } from './twilio-call-resource.ts'
+import { twilioCalls } from './twilio-calls.ts'
 import { VendorError } from './twilio-numbers.ts'
+import { presentRecording } from './twilio-recordings.ts'
 import { twilioWebhooks } from './twilio-webhooks.ts'
 
 /**
@@ -29,7 +33,7 @@ export type Fault = { stored?: boolean } & (
 )
 
 type Answer = { status: number; body?: unknown; bytes?: Buffer; headers?: Record<string, string> }
-type Handler = (account: TwilioAccount, request: RecordedRequest, origin: string) => Answer
+type Handler = (account: TwilioAccount, request: RecordedRequest, origin: string, world: World) => Answer
 
 const ACCOUNT = '/2010-04-01/Accounts/{AccountSid}'
 
@@ -43,7 +47,16 @@ const ROUTES: [method: string, template: string, handler: Handler][] = [
   ['GET', `${ACCOUNT}/SMS/ShortCodes/{Sid}.json`, (account, r) => ok(account.getNumber(sidOf(r)))],
   ['POST', `${ACCOUNT}/SMS/ShortCodes/{Sid}.json`, (account, r) => ok(account.updateNumber(sidOf(r), r.form))],
   ['GET', `${ACCOUNT}/Messages/{MessageSid}/Media/{Sid}`, redirectToMedia],
+  ['GET', `${ACCOUNT}/Calls.json`, (_account, { query }, _origin, world) => ok(listCalls(world, query))],
+  ['GET', `${ACCOUNT}/Calls/{Sid}.json`, (_account, r, _origin, world) => ok(getCall(world, sidOf(r)))],
+  ['POST', `${ACCOUNT}/Calls/{Sid}.json`, (_account, r, _origin, world) => ok(updateCall(world, sidOf(r), r.form))],
+  ['GET', `${ACCOUNT}/Recordings/{Sid}.json`, getRecording],
+  ['DELETE', `${ACCOUNT}/Recordings/{Sid}.json`, deleteRecording],
+  ['GET', `${ACCOUNT}/Recordings/{Sid}`, redirectToRecording],
+  ['GET', `${ACCOUNT}/Recordings/{Sid}.wav`, redirectToRecording],
+  ['GET', `${ACCOUNT}/Recordings/{Sid}.mp3`, redirectToRecording],
   ['GET', '/cdn/{Sid}', serveMedia],
+  ['GET', '/cdn/{Sid}.mp3', serveMp3],
 ]
 
 export async function startTwilioApi(
@@ -53,6 +66,8 @@ export async function startTwilioApi(
   const account = twilioAccount(options)
   const requests: RecordedRequest[] = []
   const faults: Fault[] = []
+  const webhooks = twilioWebhooks(account)
+  const { world, ...calls } = twilioCalls(account, webhooks, () => url)
 
   const server = createServer(async (incoming, response) => {
     const request = await readRequest(incoming)
@@ -61,7 +76,7 @@ export async function startTwilioApi(
     options.onRequest?.(request)
     const origin = `http://${incoming.headers.host}`
     const fault = request.path.startsWith('/cdn/') ? undefined : faults.shift()
-    const answer = fault && !fault.stored ? undefined : answerTo(account, request, handle, origin)
+    const answer = fault && !fault.stored ? undefined : answerTo(account, request, handle, origin, world)
     if (fault) inflict(fault, request, response)
     else if (answer) send(response, answer)
   })
@@ -75,7 +90,7 @@ export async function startTwilioApi(
     })
   t?.after(stop)
 
-  return Object.assign(twilioWebhooks(account), {
+  return Object.assign(webhooks, calls, {
     url,
     account_sid: account.account_sid,
     auth_token: account.auth_token,
@@ -102,11 +117,12 @@ function answerTo(
   request: RecordedRequest,
   handle: Handler | undefined,
   origin: string,
+  world: World,
 ): Answer {
   try {
     if (!request.path.startsWith('/cdn/')) authenticate(account, request)
     if (!handle) throw new VendorError(404, 20404, `The requested resource ${request.path} was not found`)
-    return handle(account, request, origin)
+    return handle(account, request, origin, world)
   } catch (error) {
     if (!(error instanceof VendorError)) throw error
     return vendorError(error.status, error.code, error.message)
@@ -152,6 +168,28 @@ function redirectToMedia(account: TwilioAccount, request: RecordedRequest, origi
 function serveMedia(account: TwilioAccount, request: RecordedRequest): Answer {
   const { content_type, bytes } = account.getMedia(sidOf(request))
   return { status: 200, bytes, headers: { 'content-type': content_type } }
+}
+
+function getRecording(account: TwilioAccount, request: RecordedRequest, origin: string): Answer {
+  return ok(presentRecording(account.account_sid, origin, account.getRecording(sidOf(request))))
+}
+
+function deleteRecording(account: TwilioAccount, request: RecordedRequest): Answer {
+  account.deleteRecording(sidOf(request))
+  return { status: 204 }
+}
+
+function redirectToRecording(account: TwilioAccount, request: RecordedRequest, origin: string): Answer {
+  const { sid } = account.getRecording(sidOf(request))
+  const ending = request.path.endsWith('.mp3') ? '.mp3' : ''
+  return { status: 302, headers: { location: `${origin}/cdn/${sid}${ending}` } }
+}
+
+/** Silence too, though not as long: one frame of MPEG-1 layer III. */
+function serveMp3(account: TwilioAccount, request: RecordedRequest): Answer {
+  account.getRecording(sidOf(request))
+  const bytes = Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0x00]), Buffer.alloc(413)])
+  return { status: 200, bytes, headers: { 'content-type': 'audio/mpeg' } }
 }
 
 function send(response: ServerResponse, { status, body, bytes, headers }: Answer) {

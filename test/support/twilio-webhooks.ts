@@ -19,22 +19,45 @@ export type Received = {
   params?: Record<string, string>
 }
 
+/** What the network does to one callback about a status, which Twilio promises neither the order nor the number of. */
+export type CallbackFault = 'drop' | 'duplicate' | 'hold' | undefined
+
+export type TwilioWebhooks = ReturnType<typeof twilioWebhooks>
+
 export function twilioWebhooks(account: TwilioAccount) {
   const webhooks = {
     /** From a webhook's public address to one this machine can reach. The signature covers the public one. */
     reach: (publicUrl: string) => publicUrl,
 
-    async post(url: string, params: Record<string, string>, auth_token = account.auth_token): Promise<WebhookAnswer> {
-      const response = await fetch(webhooks.reach(url), {
-        method: 'POST',
+    /** How long an answer may take. */
+    timeout_ms: 15_000,
+
+    /** Asked before each callback about the status of a leg, a call or a recording. */
+    callbackFaults: (_callback: { url: string; params: Record<string, string> }): CallbackFault => undefined,
+
+    post: (url: string, params: Record<string, string>, auth_token = account.auth_token): Promise<WebhookAnswer> =>
+      webhooks.request('POST', url, params, { auth_token }),
+
+    /** With GET the parameters join the URL's own, and the signature covers nothing else. */
+    async request(
+      method: 'GET' | 'POST',
+      url: string,
+      params: Record<string, string>,
+      { auth_token = account.auth_token, token = randomUUID() as string },
+    ): Promise<WebhookAnswer> {
+      const query = new URLSearchParams(params)
+      const target = method === 'POST' ? url : `${url}${url.includes('?') ? '&' : '?'}${query}`
+      const signed = method === 'POST' ? params : {}
+      const response = await fetch(webhooks.reach(target), {
+        method,
         headers: {
-          'content-type': 'application/x-www-form-urlencoded; charset=UTF-8',
+          ...(method === 'POST' && { 'content-type': 'application/x-www-form-urlencoded; charset=UTF-8' }),
           'user-agent': 'TwilioProxy/1.1',
-          'i-twilio-idempotency-token': randomUUID(),
-          'x-twilio-signature': getExpectedTwilioSignature(auth_token, url, params),
+          'i-twilio-idempotency-token': token,
+          'x-twilio-signature': getExpectedTwilioSignature(auth_token, target, signed),
         },
-        body: new URLSearchParams(params),
-        signal: AbortSignal.timeout(15_000),
+        ...(method === 'POST' && { body: query }),
+        signal: AbortSignal.timeout(webhooks.timeout_ms),
       })
       const content_type = response.headers.get('content-type') ?? ''
       return { status: response.status, content_type, body: await response.text() }
