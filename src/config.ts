@@ -133,6 +133,18 @@ export const SETTINGS = {
     fallback: '10000',
     parse: wholeNumber(1, 15_000),
   },
+  ring_timeout_s: {
+    name: 'MASKLINE_RING_TIMEOUT_S',
+    help: "How long the partner's phone rings, where a service has no setting of its own: 5 to 600.",
+    fallback: '30',
+    parse: wholeNumber(5, 600),
+  },
+  max_call_s: {
+    name: 'MASKLINE_MAX_CALL_S',
+    help: 'After how long a call is ended, where a service has no setting of its own: 10 to 86400.',
+    fallback: '14400',
+    parse: wholeNumber(10, 86_400),
+  },
   db_pool: {
     name: 'MASKLINE_DB_POOL',
     help: 'How many database connections to hold at most; 2 or more.',

@@ -1,9 +1,10 @@
 import { createServer as createSocket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createGuard } from './callbacks/guard.ts'
 import { simulatorCarrier } from './carriers/simulator/carrier.ts'
-import { createNetwork, type Network } from './carriers/simulator/network.ts'
+import { createNetwork, type Network, SECRET_HEADER } from './carriers/simulator/network.ts'
 import { simulatorRoutes } from './carriers/simulator/routes.ts'
 import { twilioCarrier, twilioCredentials } from './carriers/twilio/adapter.ts'
 import type { Config } from './config.ts'
@@ -21,6 +22,7 @@ import { createServer } from './http/server.ts'
 import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
 import { startSweeper } from './jobs/sweep.ts'
+import type { TwimlDocument } from './twiml/document.ts'
 import { VERSION } from './version.ts'
 
 /** Balancers get this long to see that readiness fails before the door closes. */
@@ -50,7 +52,9 @@ export async function openStore(
     await migrate(database.pool, options)
     const db = openKysely(database.pool)
     const { public_url, number_validation, radius_miles, match_calling_code, retention_days } = config
-    const rules = { public_url, number_validation, radius_miles, match_calling_code, retention_days }
+    const { ring_timeout_s, max_call_s } = config
+    const calls = { ring_timeout_s, max_call_s }
+    const rules = { public_url, number_validation, radius_miles, match_calling_code, retention_days, ...calls }
     return { store: { db, pool: database.pool, keys: await openKeyring(db, masterKey), rules }, database }
   } catch (error) {
     await database.stop()
@@ -76,24 +80,9 @@ async function assemble(config: Config, store: Store, database: Database, option
   const { log } = options
   const directory = createDirectory(store)
   let wake: () => void = () => undefined
-  // The network repeats what throws here; nobody else would hear of it.
-  const logged = (what: string) => (error: unknown) => {
-    log.error({ err: error }, what)
-    throw error
-  }
-  const network = createNetwork({
-    receive: async (sid, account_sid, message) => {
-      await relayMessage(store, directory, { sid, account_sid }, message).catch(
-        logged('a message could not be taken in'),
-      )
-      wake()
-    },
-    report: async (carrier_sid, leg, report) => {
-      await recordReport(store, carrier_sid, leg, report).catch(logged('a report could not be taken in'))
-      wake()
-    },
-    isProxyNumber: async (account_sid, number) => (await directory.find(number))?.account_sid === account_sid,
-  })
+  let app: FastifyInstance | undefined
+  const request: OwnRequest = (call) => requestOwn(app, config, call)
+  const network = simulatedNetwork({ store, directory, log, wake: () => wake(), request })
   const { simulator, ...real } = carrierKinds(network)
   const carriers = createCarriers(store, config.simulator ? { simulator, ...real } : real)
   await options.prepare?.(store, carriers)
@@ -104,6 +93,8 @@ async function assemble(config: Config, store: Store, database: Database, option
     store,
     carriers,
     directory,
+    guard,
+    intercept_timeout_ms: config.intercept_timeout_ms,
     authenticate: createAuthenticator(store),
     wake: () => wake(),
     isAccepting: () => accepting,
@@ -113,10 +104,7 @@ async function assemble(config: Config, store: Store, database: Database, option
   }
   const findSimulator = async (account_sid: string) =>
     (await listCarriers(store, account_sid)).find((row) => row.kind === 'simulator')
-  const app = await createServer(
-    context,
-    config.simulator ? { '/simulator': simulatorRoutes(network, findSimulator) } : {},
-  )
+  app = await createServer(context, config.simulator ? { '/simulator': simulatorRoutes(network, findSimulator) } : {})
   await app.listen({ port: config.port, host: config.host })
 
   const { intercept_timeout_ms } = config
@@ -139,6 +127,64 @@ async function assemble(config: Config, store: Store, database: Database, option
   return { url: config.public_url, port: config.port, store, stop: () => (stopped ??= stop()) }
 }
 
+type OwnRequest = (call: {
+  url: string
+  method: 'POST' | 'GET'
+  params: Record<string, string>
+  secret: string
+}) => Promise<TwimlDocument>
+
+/** The simulated phones, whose messages and reports come to us as a carrier's would. */
+function simulatedNetwork({
+  store,
+  directory,
+  log,
+  wake,
+  request,
+}: Pick<HttpContext, 'store' | 'directory' | 'log' | 'wake'> & { request: OwnRequest }): Network {
+  // The network repeats what throws here; nobody else would hear of it.
+  const logged = (what: string) => (error: unknown) => {
+    log.error({ err: error }, what)
+    throw error
+  }
+  const network = createNetwork({
+    receive: async (sid, account_sid, message) => {
+      await relayMessage(store, directory, { sid, account_sid }, message).catch(
+        logged('a message could not be taken in'),
+      )
+      wake()
+    },
+    report: async (carrier_sid, leg, report) => {
+      await recordReport(store, carrier_sid, leg, report).catch(logged('a report could not be taken in'))
+      wake()
+    },
+    isProxyNumber: async (account_sid, number) => (await directory.find(number))?.account_sid === account_sid,
+    request: (url, method, params) => request({ url, method, params, secret: network.secret }),
+  })
+  return network
+}
+
+/**
+ * A request of the simulated network to our own webhooks, by way of the server's routing but of no socket: the public
+ * address need not lead back to this process.
+ */
+async function requestOwn(
+  app: FastifyInstance | undefined,
+  { public_url }: Config,
+  request: Parameters<OwnRequest>[0],
+): Promise<TwimlDocument> {
+  if (!app) throw new Error('the server has not started yet')
+  const path = request.url.startsWith(public_url) ? request.url.slice(public_url.length) : request.url
+  const form = new URLSearchParams(request.params).toString()
+  const answer = await app.inject({
+    method: request.method,
+    url: request.method === 'GET' ? `${path}${path.includes('?') ? '&' : '?'}${form}` : path,
+    headers: { [SECRET_HEADER]: request.secret, 'content-type': 'application/x-www-form-urlencoded' },
+    ...(request.method === 'POST' ? { payload: form } : {}),
+  })
+  return { status: answer.statusCode, content_type: String(answer.headers['content-type'] ?? ''), body: answer.body }
+}
+
 /** Every kind of carrier there is; simulated phones live in `network`. */
 const carrierKinds = (network: Network) => ({
   simulator: ((_credentials, row) => simulatorCarrier(network, row)) satisfies CarrierFactory,
@@ -152,6 +198,7 @@ export const toolCarriers = (): Record<string, CarrierFactory> =>
       receive: async () => undefined,
       report: async () => undefined,
       isProxyNumber: async () => false,
+      request: () => Promise.reject(new Error('nobody calls a tool')),
     }),
   )
 

@@ -12,6 +12,7 @@ const schema = {
   properties: { sid: { type: 'string', pattern: '^KS' }, date_created: { type: 'string', format: 'date-time' } },
 }
 const answer = { description: 'Done.', content: { 'application/json': { schema } } }
+const sound = { description: 'Done.', content: { 'audio/*': { schema: { type: 'string' } } } }
 const refusal = { description: 'Refused.', content: { 'application/json': { schema: { required: ['code'] } } } }
 const document = {
   paths: {
@@ -19,11 +20,20 @@ const document = {
       get: { responses: { '200': answer, default: refusal } },
       delete: { responses: { '204': { description: 'Done.' }, default: refusal } },
     },
+    '/v1/Services/{Sid}/Media': { get: { responses: { '200': sound, default: refusal } } },
   },
 }
 const GOOD = { sid: 'KS1', date_created: '2030-01-01T00:00:00Z' }
 
-const ANSWERS: [what: string, method: string, path: string, status: number, body: string, fits: boolean][] = [
+const ANSWERS: [
+  what: string,
+  method: string,
+  path: string,
+  status: number,
+  body: string,
+  fits: boolean,
+  type?: string,
+][] = [
   ['an answer as documented', 'GET', '/v1/Services/KS1', 200, JSON.stringify(GOOD), true],
   ['a refusal as documented', 'GET', '/v1/Services/KS1', 404, '{"code":20404}', true],
   ['a missing key', 'GET', '/v1/Services/KS1', 200, '{"sid":"KS1"}', false],
@@ -34,20 +44,23 @@ const ANSWERS: [what: string, method: string, path: string, status: number, body
   ['a refusal without its code', 'GET', '/v1/Services/KS1', 400, '{"message":"no"}', false],
   ['nothing after a deletion', 'DELETE', '/v1/Services/KS1', 204, '', true],
   ['an operation nobody documented', 'POST', '/v1/Services/KS1', 200, JSON.stringify(GOOD), false],
+  ['bytes of a documented type', 'GET', '/v1/Services/KS1/Media', 200, 'RIFF', true, 'audio/wav'],
+  ['bytes of another type', 'GET', '/v1/Services/KS1/Media', 200, 'RIFF', false, 'text/html'],
 ]
 
 test('an answer that does not fit the OpenAPI document is noticed, and one that does is not', async (t) => {
-  let next = { status: 200, body: JSON.stringify(document) }
+  const json = 'application/json'
+  let next = { status: 200, body: JSON.stringify(document), type: json }
   const upstream = createServer((_request, response) => {
-    response.writeHead(next.status, { 'content-type': 'application/json' }).end(next.body)
+    response.writeHead(next.status, { 'content-type': next.type }).end(next.body)
   })
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   t.after(() => upstream.close())
   const proxy = await startCheckingProxy(t)
   await proxy.checkAgainst(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}`)
 
-  for (const [what, method, path, status, body, fits] of ANSWERS) {
-    next = { status, body }
+  for (const [what, method, path, status, body, fits, type = json] of ANSWERS) {
+    next = { status, body, type }
     await (await fetch(proxy.url + path, { method })).text()
     assert.equal(proxy.problems.splice(0).length, fits ? 0 : 1, what)
   }

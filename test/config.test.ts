@@ -38,6 +38,8 @@ test('an empty environment gives the defaults of dev', () => {
     radius_miles: 50,
     match_calling_code: true,
     intercept_timeout_ms: 10_000,
+    ring_timeout_s: 30,
+    max_call_s: 14_400,
     db_pool: 10,
     resource_case: 'lower',
   })
@@ -77,6 +79,8 @@ test('every setting can be set', () => {
     MASKLINE_RADIUS_MILES: '25',
     MASKLINE_MATCH_CALLING_CODE: 'false',
     MASKLINE_INTERCEPT_TIMEOUT_MS: '15000',
+    MASKLINE_RING_TIMEOUT_S: '600',
+    MASKLINE_MAX_CALL_S: '10',
     MASKLINE_DB_POOL: '40',
     MASKLINE_RESOURCE_CASE: 'capitalised',
   }
@@ -103,6 +107,8 @@ test('every setting can be set', () => {
     radius_miles: 25,
     match_calling_code: false,
     intercept_timeout_ms: 15_000,
+    ring_timeout_s: 600,
+    max_call_s: 10,
     db_pool: 40,
     resource_case: 'capitalised',
   })
@@ -125,6 +131,8 @@ test('all invalid settings are reported at once, each with what to do', () => {
     MASKLINE_RADIUS_MILES: '12 miles',
     MASKLINE_MATCH_CALLING_CODE: '2',
     MASKLINE_INTERCEPT_TIMEOUT_MS: '15001',
+    MASKLINE_RING_TIMEOUT_S: '4',
+    MASKLINE_MAX_CALL_S: '86401',
     MASKLINE_DB_POOL: '1e1',
     MASKLINE_RESOURCE_CASE: 'upper',
   }

@@ -17,6 +17,7 @@ const PARAMETERS: Record<string, string> = {
   Identifier: '+14155559990',
   Body: 'Hello',
   OptOutWords: 'false',
+  RingTimeout: '20',
 }
 
 /** Operations that take a name where others take a SID: those find nothing under a SID of another kind either. */
@@ -121,7 +122,8 @@ test('control: the same paths lead somewhere for the owner of what is there', as
   const operations = await operationsOf(server)
   for (const { method, template } of operations) {
     const path = fillPath(template, tree)
-    if (method === 'GET') assert.equal((await server.get(path)).status, 200, path)
+    // The sound of the recording is at no carrier.
+    if (method === 'GET' && !path.endsWith('/Media')) assert.equal((await server.get(path)).status, 200, path)
     if (method === 'POST') assert.notEqual((await server.post(path)).status, 404, path)
   }
   const deletes = operations.filter(({ method }) => method === 'DELETE')

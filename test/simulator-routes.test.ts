@@ -113,6 +113,7 @@ test('with the clock of the machine, too, what failed once arrives, and a sent m
       told.emit(status)
     },
     isProxyNumber: async (_account, number) => number === PROXY,
+    request: () => assert.fail('a message makes no request'),
   })
   const call = await serve(t, { network })
   const before = Date.now()

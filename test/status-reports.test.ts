@@ -40,7 +40,7 @@ function tryAllOrders(statuses: readonly MessageStatus[], length: number, follow
   return found
 }
 
-const MAY_FOLLOW = new Map(MESSAGE_STATUSES.map((status) => [status, new Set(supersededBy(status))]))
+const MAY_FOLLOW = new Map(MESSAGE_STATUSES.map((status) => [status, new Set(supersededBy('message', status))]))
 const ours: Follows = (next, current) => current === undefined || MAY_FOLLOW.get(next)?.has(current) === true
 
 /** What each carrier reports of a message it took. */

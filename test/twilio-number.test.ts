@@ -14,6 +14,7 @@ async function start(t: TestContext, timeout_ms = 5000) {
 
 const ours = {
   message_url: 'https://masking.example/carriers/twilio/messages',
+  call_url: 'https://masking.example/carriers/twilio/calls',
 }
 
 const refusal = (outcome: CarrierError['outcome'], message: RegExp) => (error: unknown) => {
@@ -40,6 +41,12 @@ test('a number is found by its SID and by itself, with what it can do and where 
       SmsFallbackUrl: '',
       SmsFallbackMethod: 'POST',
       SmsApplicationSid: '',
+      VoiceUrl: 'https://demo.twilio.com/welcome/voice/',
+      VoiceMethod: 'POST',
+      VoiceFallbackUrl: '',
+      VoiceFallbackMethod: 'POST',
+      VoiceApplicationSid: '',
+      TrunkSid: '',
     },
   })
   // The longer number matches the vendor's filter too, and comes first.
@@ -68,13 +75,15 @@ test('a number that is not in the account is not found, and nonsense is not even
   await assert.rejects(carrier.findNumber({ sid: `PN${'0'.repeat(32)}` }), CarrierError)
 })
 
-test('attaching points messages at us and nowhere else, leaves calls alone, and restoring undoes it exactly', async (t) => {
+test('attaching points messages and calls at us and nowhere else, and restoring undoes it exactly', async (t) => {
   const { api, carrier } = await start(t)
+  const former = 'https://former.example'
   const settings: Record<string, unknown>[] = [
     {},
     { sms_application_sid: `AP${'1'.repeat(32)}`, voice_application_sid: `AP${'2'.repeat(32)}`, sms_method: 'GET' },
-    { trunk_sid: `TK${'3'.repeat(32)}`, voice_url: '', sms_fallback_url: 'https://former.example/fallback' },
-    { status_callback: 'https://former.example/status', voice_fallback_url: 'https://former.example/fallback' },
+    { trunk_sid: `TK${'3'.repeat(32)}`, voice_url: '', sms_fallback_url: `${former}/fallback` },
+    { voice_fallback_url: `${former}/fallback`, voice_fallback_method: 'GET', voice_method: 'GET' },
+    { status_callback: `${former}/status`, status_callback_method: 'GET' },
   ]
   for (const [i, setting] of settings.entries()) {
     const number = api.addNumber({ phone_number: `+1202555011${i}`, ...setting })
@@ -82,15 +91,31 @@ test('attaching points messages at us and nowhere else, leaves calls alone, and 
     const found = await carrier.findNumber({ sid: number.sid })
     for (const _ of ['once', 'again']) {
       await carrier.attachNumber({ carrier_number_sid: number.sid }, ours)
+      const written = api.requests.at(-1)?.form.map(([name]) => name) ?? []
+      // Each clears the other, but neither is relied on for that.
+      for (const name of ['VoiceApplicationSid', 'TrunkSid']) assert.ok(written.includes(name), name)
       assert.deepEqual([number.sms_url, number.sms_method], [ours.message_url, 'POST'])
-      for (const name of ['sms_application_sid', 'sms_fallback_url']) assert.equal(number[name], '', name)
-      for (const name of ['voice_url', 'voice_method', 'voice_application_sid', 'trunk_sid', 'voice_fallback_url'])
-        assert.equal(number[name], before[name], name)
+      assert.deepEqual([number.voice_url, number.voice_method], [ours.call_url, 'POST'])
+      assert.deepEqual([number.voice_fallback_url, number.voice_fallback_method], [ours.call_url, 'POST'])
+      for (const name of ['sms_application_sid', 'voice_application_sid', 'trunk_sid', 'sms_fallback_url'])
+        assert.equal(number[name], '', name)
+      for (const name of ['status_callback', 'status_callback_method']) assert.equal(number[name], before[name], name)
     }
 
     await carrier.restoreNumber({ carrier_number_sid: number.sid }, found!.webhooks)
     for (const [name, value] of Object.entries(before)) assert.deepEqual(number[name] || null, value || null, name)
   }
+})
+
+test('what was found before calls were ours is restored without touching where they go', async (t) => {
+  const { api, carrier } = await start(t)
+  const number = api.addNumber({ phone_number: '+12025550100' })
+  const before = { ...number }
+  const messagesOnly = { SmsUrl: 'https://former.example/sms', SmsMethod: 'GET', SmsFallbackUrl: '' }
+  await carrier.restoreNumber({ carrier_number_sid: number.sid }, messagesOnly)
+  const { sms_url, sms_method, ...others } = number
+  assert.deepEqual([sms_url, sms_method], ['https://former.example/sms', 'GET'])
+  for (const [name, value] of Object.entries(others)) assert.equal(value, before[name], name)
 })
 
 test('a short code is found, attached and restored like a number, for messages only', async (t) => {
@@ -100,6 +125,10 @@ test('a short code is found, attached and restored like a number, for messages o
   assert.deepEqual([found?.phone_number, found?.capabilities.sms, found?.capabilities.voice], ['20255', true, false])
   await carrier.attachNumber({ carrier_number_sid: code.sid }, ours)
   assert.equal(code.sms_url, ours.message_url)
+  assert.deepEqual(
+    api.requests.at(-1)?.form.map(([name]) => name),
+    ['SmsUrl', 'SmsMethod', 'SmsFallbackUrl'],
+  )
   await carrier.restoreNumber({ carrier_number_sid: code.sid }, found!.webhooks)
   assert.equal(code.sms_url, 'https://demo.twilio.com/welcome/sms/reply')
 })

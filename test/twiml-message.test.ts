@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type MessageContext, runMessageTwiml, type TwimlDocument } from '../src/twiml/message.ts'
+import type { TwimlDocument } from '../src/twiml/document.ts'
+import { type MessageContext, runMessageTwiml } from '../src/twiml/message.ts'
 import { parseTwiml, TwimlError } from '../src/twiml/parse.ts'
 
 const START = 'https://app.example/proxy/fallback?x=1'
@@ -138,22 +139,24 @@ test('a fault of ours in fetching is not mistaken for the customer’s', async (
   await assert.rejects(run('<Response><Message>1</Message><Redirect>/x</Redirect></Response>', { fetch }), TypeError)
 })
 
-test('the tree has names, attributes, own text and children', () => {
+test('the tree has names, attributes, own text, children and the order of the two', () => {
   const root = parseTwiml(
-    '\ufeff<Response a="&quot;1"><!-- no --><Message to="x">a<Body>b</Body>c</Message></Response>',
+    '\ufeff<Response a="&quot;1"><!-- no --><Message to="x">a<Body>b</Body>c<!-- no --><![CDATA[d]]></Message></Response>',
   )
+  const body = { name: 'Body', attributes: {}, content: ['b'], text: 'b', children: [] }
+  const message = {
+    name: 'Message',
+    attributes: { to: 'x' },
+    content: ['a', body, 'cd'],
+    text: 'acd',
+    children: [body],
+  }
   assert.deepEqual(root, {
     name: 'Response',
     attributes: { a: '"1' },
+    content: [message],
     text: '',
-    children: [
-      {
-        name: 'Message',
-        attributes: { to: 'x' },
-        text: 'ac',
-        children: [{ name: 'Body', attributes: {}, text: 'b', children: [] }],
-      },
-    ],
+    children: [message],
   })
 })
 

@@ -1,18 +1,22 @@
 import type { AutoCreate } from '../core/auto-create.ts'
-import { isTwimlType, type OutgoingMessage, runMessageTwiml, type TwimlWarning } from '../twiml/message.ts'
+import { isTwimlType, type TwimlWarning } from '../twiml/document.ts'
+import { type OutgoingMessage, runMessageTwiml } from '../twiml/message.ts'
 import { TwimlError } from '../twiml/parse.ts'
 import { parseAutoCreate } from './auto-create.ts'
 import type { Guard } from './guard.ts'
-import { type Answer, type CallbackParams, post } from './post.ts'
+import { type Answer, type CallbackAttempt, type CallbackParams, post, presentAttempt } from './post.ts'
+
+type CreateSession = { decision: 'create-session'; session: AutoCreate }
+/** Nothing that can be used came, and why: a code of the catalogue. */
+export type Nothing = { decision: 'nothing'; error_code: 80905 | 80913 | 12100 | 12300 | 11200; reason: string }
 
 /** The customer's decision about a message that belongs to no session. */
 export type OutOfSessionDecision =
   | { decision: 'messages'; messages: OutgoingMessage[]; warnings: TwimlWarning[] }
-  | { decision: 'create-session'; session: AutoCreate }
-  | { decision: 'nothing'; error_code: 80905 | 80913 | 12100 | 12300 | 11200; reason: string }
-
-/** One request, for the attempt log: the callback itself, then each redirect of its TwiML. */
-export type CallbackAttempt = { url: string; status_code: number | null; error: string | null; duration_ms: number }
+  | CreateSession
+  | Nothing
+/** The same about a call; `body` came from `url`. */
+export type CallDecision = { decision: 'twiml'; body: string; url: string } | CreateSession | Nothing
 
 export type OutOfSessionQuestion = {
   /** Null when the service has none. */
@@ -30,13 +34,27 @@ export type OutOfSessionQuestion = {
 
 const MAX_TOTAL_MS = 15_000
 
+/** Asks about a message, and carries out the TwiML that answers. */
 export async function askOutOfSession(
   question: OutOfSessionQuestion,
   guard: Guard,
 ): Promise<OutOfSessionDecision & { attempts: CallbackAttempt[] }> {
-  const attempts: CallbackAttempt[] = []
   const deadline = performance.now() + Math.min(question.timeout_ms, MAX_TOTAL_MS)
+  const { ask, attempts } = asking(question, guard, deadline)
+  return { ...(await decide(question, ask, (start) => carryOut(start, question, deadline, ask))), attempts }
+}
 
+/** Asks about a call. Its TwiML is carried out by the carrier, or for it. */
+export async function askAboutCall(
+  question: OutOfSessionQuestion,
+  guard: Guard,
+): Promise<CallDecision & { attempts: CallbackAttempt[] }> {
+  const { ask, attempts } = asking(question, guard, performance.now() + question.timeout_ms)
+  return { ...(await decide(question, ask, async (start) => ({ decision: 'twiml' as const, ...start }))), attempts }
+}
+
+function asking(question: OutOfSessionQuestion, guard: Guard, deadline: number) {
+  const attempts: CallbackAttempt[] = []
   /** A token per hop: a repeat of the whole chain repeats its tokens, and no two different requests share one. */
   const ask = async (url: string, method: 'POST' | 'GET'): Promise<Answer> => {
     const { params, auth_token, idempotency_token } = question
@@ -47,18 +65,11 @@ export async function askOutOfSession(
     attempts.push(presentAttempt(url, answer))
     return answer
   }
-  return { ...(await decide(question, deadline, ask)), attempts }
+  return { ask, attempts }
 }
 
-export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => ({
-  url,
-  status_code: answer.outcome === 'answered' ? answer.status_code : null,
-  error: answer.outcome === 'failed' ? answer.error : null,
-  duration_ms: answer.duration_ms,
-})
-
 type Ask = (url: string, method: 'POST' | 'GET') => Promise<Answer>
-type Nothing = Extract<OutOfSessionDecision, { decision: 'nothing' }>
+type Document = { body: string; url: string }
 
 const nothing = (error_code: Nothing['error_code'], reason: string): Nothing => ({
   decision: 'nothing',
@@ -66,7 +77,11 @@ const nothing = (error_code: Nothing['error_code'], reason: string): Nothing => 
   reason,
 })
 
-async function decide(question: OutOfSessionQuestion, deadline: number, ask: Ask): Promise<OutOfSessionDecision> {
+async function decide<T>(
+  question: OutOfSessionQuestion,
+  ask: Ask,
+  carryOut: (start: Document) => Promise<T>,
+): Promise<T | CreateSession | Nothing> {
   if (!question.url) return nothing(80905, 'The service has no OutOfSessionCallbackUrl.')
 
   const answer = await ask(question.url, 'POST')
@@ -79,13 +94,13 @@ async function decide(question: OutOfSessionQuestion, deadline: number, ask: Ask
     const session = parseAutoCreate(body)
     return 'reason' in session ? nothing(12100, session.reason) : { decision: 'create-session', session }
   }
-  if (isTwimlType(content_type)) return carryOut({ body, url: question.url }, question, deadline, ask)
+  if (isTwimlType(content_type)) return await carryOut({ body, url: question.url })
   if (isJson(body)) return nothing(12100, 'JSON must be sent with the content type application/json.')
   return nothing(12300, 'The content type is neither application/xml nor application/json.')
 }
 
 async function carryOut(
-  start: { body: string; url: string },
+  start: Document,
   question: OutOfSessionQuestion,
   deadline: number,
   ask: Ask,

@@ -99,7 +99,7 @@ export type History = { session: Session; inbound: KnownParticipant; outbound: K
  * callback that carries identifiers.
  */
 export function outOfSessionParameters(message: OutOfSessionMessage, history: History | undefined): CallbackParams {
-  const { geography, media } = message
+  const { media } = message
   const params = present('', {
     AccountSid: message.account_sid,
     ApiVersion: '2010-04-01',
@@ -116,14 +116,48 @@ export function outOfSessionParameters(message: OutOfSessionMessage, history: Hi
   media.forEach(({ url, content_type }, n) => {
     params.push(...present('', { [`MediaUrl${n}`]: url, [`MediaContentType${n}`]: content_type }))
   })
-  for (const end of ['From', 'To']) {
-    for (const part of ['City', 'State', 'Zip', 'Country']) {
-      params.push(...present(end, { [part]: geography?.[end + part] }))
-    }
-  }
+  params.push(...geographyParameters(message.geography, { From: 'From', To: 'To' }))
   if (history) params.push(...historyParameters(history))
   return params
 }
+
+/** A call that belongs to no session. `details` is what else its carrier says of it now, such as keys that were pressed. */
+export type OutOfSessionCall = {
+  account_sid: string
+  resource_sid: string
+  from: string
+  to: string
+  geography: Record<string, string>
+  details: Record<string, string>
+}
+
+/** The same for a call: the vendor's ordinary voice webhook. https://www.twilio.com/docs/voice/twiml#request-parameters */
+export function outOfSessionCallParameters(call: OutOfSessionCall, history: History | undefined): CallbackParams {
+  const { from, to, geography, details } = call
+  return [
+    ...present('', {
+      CallStatus: 'ringing',
+      Direction: 'inbound',
+      ...details,
+      AccountSid: call.account_sid,
+      ApiVersion: '2010-04-01',
+      CallSid: call.resource_sid,
+      From: from,
+      Caller: from,
+      To: to,
+      Called: to,
+    }),
+    ...geographyParameters(geography, { From: 'From', To: 'To' }),
+    ...geographyParameters(geography, { From: 'Caller', To: 'Called' }),
+    ...(history ? historyParameters(history) : []),
+  ]
+}
+
+/** Where the two ends are, each under the name that `called` gives it. */
+const geographyParameters = (geography: Record<string, string> | null, called: Record<'From' | 'To', string>) =>
+  (['From', 'To'] as const).flatMap((end) =>
+    ['City', 'State', 'Zip', 'Country'].flatMap((part) => present(called[end], { [part]: geography?.[end + part] })),
+  )
 
 function historyParameters({ session, inbound, outbound }: History): CallbackParams {
   return [

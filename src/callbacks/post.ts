@@ -20,6 +20,16 @@ export type Answer =
   | { outcome: 'answered'; status_code: number; content_type: string; body: string; duration_ms: number }
   | { outcome: 'failed'; error: string; duration_ms: number }
 
+/** One request, for the attempt log. */
+export type CallbackAttempt = { url: string; status_code: number | null; error: string | null; duration_ms: number }
+
+export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => ({
+  url,
+  status_code: answer.outcome === 'answered' ? answer.status_code : null,
+  error: answer.outcome === 'failed' ? answer.error : null,
+  duration_ms: answer.duration_ms,
+})
+
 const MAX_ANSWER_BYTES = 64 * 1024
 
 /** One request to a customer's application. Redirects are not followed: a 3xx is an answer. */

@@ -4,6 +4,7 @@ import { ProxyError } from './errors.ts'
 import { touchSession } from './interactions.ts'
 import { stillDue } from './out-of-session.ts'
 import { addParticipant } from './participants.ts'
+import { WATCH_CALL_S } from './relay.ts'
 import { lockSession } from './session-state.ts'
 import { createSession } from './sessions.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -39,12 +40,12 @@ export async function autoCreateSession(
 
 async function autoCreateInBestMode(store: Store, service: Service, message: Interaction, wanted: AutoCreate) {
   if (wanted.mode) return await autoCreateAs(store, service, message, wanted, wanted.mode)
-  // Both kinds where both numbers can do both, else messages, since this is one.
+  // Both kinds where both numbers can do both, else the kind that came.
   try {
     await autoCreateAs(store, service, message, wanted, 'voice-and-message')
   } catch (error) {
     if (!(error instanceof ProxyError) || (error.code !== 80201 && error.code !== 80202)) throw error
-    await autoCreateAs(store, service, message, wanted, 'message-only')
+    await autoCreateAs(store, service, message, wanted, `${message.type}-only`)
   }
 }
 
@@ -75,7 +76,7 @@ async function autoCreateAs(
  * Two messages of a stranger, and the customer answers both with a session: the second finds that of the first. It is
  * relayed there as if it had come a moment later. False when there is no such session.
  */
-async function joinSession(store: Store, service: Service, message: Interaction): Promise<boolean> {
+export async function joinSession(store: Store, service: Service, message: Interaction): Promise<boolean> {
   return await inTransaction(store, async (trx) => {
     if (!(await stillDue(trx, message))) return true
     const live = trx.db
@@ -88,13 +89,15 @@ async function joinSession(store: Store, service: Service, message: Interaction)
       .where('proxy_identifier', '=', message.dialled_number ?? '')
       .executeTakeFirst()
     const session = sender && (await lockSession(trx, service.sid, sender.session_sid))
-    if (!session || session.status === 'closed' || session.mode === 'voice-only') return false
+    if (!session || session.status === 'closed' || session.mode === refusing(message)) return false
     const partner = await live.where('session_sid', '=', session.sid).where('sid', '!=', sender.sid).executeTakeFirst()
     if (!partner) return false
     await relayLate(trx, service, message, session, sender.sid, partner)
     return true
   })
 }
+
+const refusing = ({ type }: Interaction): SessionMode => (type === 'voice' ? 'message-only' : 'voice-only')
 
 /** Makes of a message that found no session one that has found it, with its leg due. */
 async function relayLate(
@@ -117,10 +120,18 @@ async function relayLate(
       inbound_participant_sid,
       outbound_participant_sid: partner.sid,
       outbound_number: partner.proxy_identifier,
-      outbound_carrier_sid: sql`(select carrier_sid from phone_numbers
-        where phone_number = split_part(${partner.proxy_identifier}, ':', -1))`,
       stage: intercepted ? 'intercept' : 'send',
-      due_at: sql`now()`,
+      ...(message.type === 'voice'
+        ? {
+            outbound_carrier_sid: message.carrier_sid,
+            due_at: sql<Date>`now() + make_interval(secs => ${WATCH_CALL_S})`,
+            send_started_at: intercepted ? null : sql<Date>`now()`,
+          }
+        : {
+            outbound_carrier_sid: sql<string>`(select carrier_sid from phone_numbers
+              where phone_number = split_part(${partner.proxy_identifier}, ':', -1))`,
+            due_at: sql<Date>`now()`,
+          }),
       attempts: 0,
       date_updated: sql`now()`,
     })

@@ -33,11 +33,36 @@ export interface Carrier {
     known: (id: string) => Promise<boolean>,
   ): Promise<SentMessage | undefined>
 
+  /** Throws `BadWebhook` when the request is genuine but not a call. What answers it is TwiML. */
+  parseCall(request: WebhookRequest): InboundCall
+
+  /** Reads what became of a call's outbound leg: the leg's own status callback, or the end of the dial. */
+  parseCallReport(request: WebhookRequest): CallReport
+
+  /** Reads that a recording is there. Undefined when it is not, yet or ever. */
+  parseRecording(request: WebhookRequest): FinishedRecording | undefined
+
+  /** What became of an outbound leg nobody told us the end of; undefined when the carrier does not know it. */
+  findCall(carrier_call_id: string): Promise<CallReport | undefined>
+
+  /** Says something to both people of a running call. It may part them for that, when
+   * `rejoin` of `twiml/` brings them together again. */
+  announce(call: { inbound_id: string; outbound_id: string }, announcement: Announcement): Promise<void>
+
+  /** Fetches a recording; throws `CarrierError` when it cannot be had or is larger than `maxBytes`. */
+  fetchRecording(recording: RecordingPlace, maxBytes: number): Promise<{ content_type: string; bytes: Buffer }>
+
+  /** Deletes the carrier's copy. One that is gone already counts as deleted. */
+  deleteRecording(recording: RecordingPlace): Promise<void>
+
   /** Looks a number up in the carrier's account, by its SID there or by the number itself. */
   findNumber(query: { sid?: string; phone_number?: string }): Promise<CarrierNumber | undefined>
 
-  /** Points a number's messages at us; its calls stay where they go. Doing it twice is harmless. */
-  attachNumber(number: { carrier_number_sid: string }, webhooks: { message_url: string }): Promise<void>
+  /** Points a number's messages and calls at us. Doing it twice is harmless. */
+  attachNumber(
+    number: { carrier_number_sid: string },
+    webhooks: { message_url: string; call_url: string },
+  ): Promise<void>
 
   /** Puts back the webhooks a number had before `attachNumber`, as `findNumber` reported them. */
   restoreNumber(number: { carrier_number_sid: string }, previous: NumberWebhooks): Promise<void>
@@ -93,6 +118,51 @@ export type SentMessage = {
 }
 
 export type StatusReport = { carrier_message_id: string; status: MessageStatus; error_code: number | undefined }
+
+export type InboundCall = {
+  /** The carrier's id for this arrival: a repeat carries the same one, a call that is sent to us anew another. */
+  event_id: string
+  /** The vendor-shaped SID (`CA…`) when the carrier has one; else we mint it. */
+  resource_sid: string | undefined
+  /** As the carrier says it, which for a withheld number is no number. */
+  from: string
+  to: string
+  geography: Record<string, string>
+  /** What else the carrier says of the call at this moment (CallStatus, Digits, …), passed to the out-of-session callback. */
+  details: Record<string, string>
+}
+
+/** In the order of their rank: whatever the order of the reports, a leg ends at the last of these. */
+export const CALL_STATUSES = ['initiated', 'canceled', 'failed', 'no-answer', 'busy', 'completed'] as const
+export type CallStatus = (typeof CALL_STATUSES)[number]
+
+/** `answered` is true from the first moment of talk on; a leg that rings or talks is `initiated`. */
+export type CallReport = {
+  /** Undefined when no leg came into being. */
+  carrier_call_id: string | undefined
+  status: CallStatus
+  answered: boolean
+  /** Seconds of talk, once it is over. */
+  duration_s: number | undefined
+  error_code: number | undefined
+}
+
+export type FinishedRecording = RecordingPlace & { duration_s: number }
+export type RecordingPlace = { carrier_recording_id: string; url: string }
+
+/** So long before its end a call's end is announced. */
+export const LAST_MINUTE_S = 60
+
+export type Announcement = {
+  /** Said in `language`, or played when it is an http(s) URL. */
+  text: string
+  language: string
+  /** A name nobody else uses, for a carrier that brings two people together by one. */
+  room: string
+  seconds_left: number
+  /** Where to tell of a recording of what follows, when the call is recorded and its recording ends with the announcement. */
+  recording_url: string | undefined
+}
 
 export type Capabilities = { voice: boolean; sms: boolean; mms: boolean; fax: boolean }
 

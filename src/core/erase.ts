@@ -49,4 +49,19 @@ export async function deleteBelongings(db: Store['db'], service_sid: string, int
   for (const table of ['media', 'callbacks', 'callback_attempts'] as const) {
     await db.deleteFrom(table).where('service_sid', '=', service_sid).where('interaction_sid', 'in', sids).execute()
   }
+  await markForDeletion(db, service_sid, sids)
+}
+
+/**
+ * Recordings lie at the carrier. Of those whose interaction is gone, or their whole service, a row stays until the
+ * carrier's copy is gone too (`jobs/sweep.ts`). To be called after the interactions' rows are changed or deleted: whoever
+ * stores a recording holds its interaction's row, and one that came in meanwhile is found only then.
+ */
+export async function markForDeletion(db: Store['db'], service_sid: string, interaction_sids?: string[]) {
+  await db
+    .updateTable('recordings')
+    .set({ delete_at: sql`now()` })
+    .where('service_sid', '=', service_sid)
+    .$if(interaction_sids !== undefined, (query) => query.where('interaction_sid', 'in', interaction_sids ?? []))
+    .execute()
 }

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
 import { eraseInteractions } from './erase.ts'
 import { ProxyError } from './errors.ts'
+import { recordEvent } from './events.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { isLive, lockSession } from './session-state.ts'
 import { newSid } from './sid.ts'
@@ -16,7 +17,12 @@ const MAX_MEDIA = 10
 
 /** The JSON text clients parse: `{"body":"…"}` of a message; a call has `{"duration":"5"}`, or `{}` until it is known. */
 export function openInteraction(store: Store, row: Interaction): OpenedInteraction {
-  return { ...row, data: row.data_sealed ? JSON.stringify({ body: openBody(store, row) }) : '{}' }
+  return { ...row, data: JSON.stringify(openData(store, row)) }
+}
+
+function openData(store: Store, row: Interaction) {
+  if (row.type === 'voice') return row.duration_s === null ? {} : { duration: String(row.duration_s) }
+  return row.data_sealed ? { body: openBody(store, row) } : {}
 }
 
 export const openBody = (store: Store, row: { sid: string; data_sealed: Buffer | null }) =>
@@ -160,6 +166,27 @@ function mediaUrl(store: Store, item: Media) {
 
 export const openMediaSource = (store: Store, item: Media) =>
   store.keys.open(`${item.interaction_sid}/media/${item.position}`, item.source_url_sealed)
+
+/** The customer does not let it pass. The record stays, without an outbound leg; a caller's leg has failed. */
+export async function recordBlocked(store: Store, interaction: Interaction): Promise<void> {
+  const { account_sid, service_sid, session_sid, sid: interaction_sid } = interaction
+  const blocked = await store.db
+    .updateTable('interactions')
+    .set({
+      outcome: 'blocked',
+      outbound_participant_sid: null,
+      ...(interaction.type === 'voice' ? { inbound_resource_status: 'failed' } : {}),
+      stage: null,
+      due_at: null,
+      date_updated: sql`now()`,
+    })
+    .where('service_sid', '=', service_sid)
+    .where('sid', '=', interaction_sid)
+    .where('stage', '=', 'intercept')
+    .executeTakeFirst()
+  if (blocked.numUpdatedRows === 0n) return
+  await recordEvent(store, { error_code: 80909, account_sid, service_sid, session_sid, interaction_sid })
+}
 
 /** An interaction starts a session that had not started, and its ttl over. */
 export const touchSession = (trx: Store, session: { service_sid: string; sid: string }) =>

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import type { Interaction, Participant, Session } from '../db/schema.ts'
 import { deleteBelongings } from './erase.ts'
-import { ProxyError } from './errors.ts'
+import { type ErrorCode, ProxyError } from './errors.ts'
+import { recordEvent } from './events.ts'
 import { recordPublicMedia } from './interactions.ts'
 import { openParticipant } from './participants.ts'
 import { newSid } from './sid.ts'
@@ -46,6 +47,39 @@ export async function findHistory(store: Store, message: Interaction): Promise<P
   const outbound = known(people.find((row) => row.sid !== pair.sid))
   return session && inbound && { session, inbound, outbound }
 }
+
+/** Somebody called or wrote whom no live session knows. That a session has no partner is on record already, as 80614. */
+export async function recordUnmatched(store: Store, row: Interaction, history: PairHistory | undefined): Promise<void> {
+  if (row.outcome !== 'out-of-session') return
+  await recordEvent(store, {
+    ...about(row, history),
+    error_code: history && hasRunOut(history.session, row.date_created) ? 80904 : 80902,
+    values: { session: history?.session.sid ?? '' },
+  })
+}
+
+/** Not closed yet, perhaps, but over when the message came. */
+const hasRunOut = ({ status, closed_reason, expires_at }: Session, at: Date) =>
+  status === 'closed' ? closed_reason !== 'api' : expires_at !== null && expires_at <= at
+
+/** The customer's application said nothing that can be used. `reason` says why and quotes nobody. */
+export async function recordUnanswered(
+  store: Store,
+  row: Interaction,
+  history: PairHistory | undefined,
+  { url, error_code, reason }: { url: string | null; error_code: ErrorCode; reason: string },
+): Promise<void> {
+  if (error_code === 80905 && row.outcome === 'no-partner') return
+  const values = { url: url ?? '', reason, content_type: reason }
+  await recordEvent(store, { ...about(row, history), error_code, values })
+}
+
+const about = ({ account_sid, service_sid, sid }: Interaction, history: PairHistory | undefined) => ({
+  account_sid,
+  service_sid,
+  interaction_sid: sid,
+  session_sid: history?.session.sid,
+})
 
 /** Nothing more is due for this message. */
 export async function finishOutOfSession(store: Store, message: Interaction): Promise<void> {

@@ -1,7 +1,14 @@
 import { sql } from 'kysely'
 import type { Interaction, Session } from '../db/schema.ts'
 import { moveLegStatement } from '../db/statements/move-leg.ts'
-import { MESSAGE_STATUSES, type MessageStatus, type StatusReport } from './carrier.ts'
+import {
+  CALL_STATUSES,
+  type CallReport,
+  type CallStatus,
+  MESSAGE_STATUSES,
+  type MessageStatus,
+  type StatusReport,
+} from './carrier.ts'
 import { CATALOGUE, type ErrorCode } from './errors.ts'
 import { recordEvent } from './events.ts'
 import { isSid, newSid } from './sid.ts'
@@ -9,49 +16,59 @@ import type { Store } from './store.ts'
 
 /**
  * Carriers repeat reports and deliver them out of order, so a leg only ever moves to a higher rank, the place in
- * MESSAGE_STATUSES: any order of any set of reports ends at the same status.
+ * MESSAGE_STATUSES or CALL_STATUSES: any order of any set of reports ends at the same status.
  */
-export const supersededBy = (status: MessageStatus): MessageStatus[] =>
-  MESSAGE_STATUSES.slice(0, MESSAGE_STATUSES.indexOf(status))
+const RANKS = { message: MESSAGE_STATUSES, voice: CALL_STATUSES } as const
 
-export type LegChange = {
-  status: MessageStatus
-  carrier_message_id?: string
-  resource_sid?: string | undefined
-  error_code?: number | undefined
+export const supersededBy = (type: 'message' | 'voice', status: MessageStatus | CallStatus): string[] => {
+  const rank: readonly string[] = RANKS[type]
+  return rank.slice(0, rank.indexOf(status))
 }
 
-/** Records what became of an interaction's outbound leg. False when there is no such leg for this carrier. */
+export type LegChange =
+  | {
+      status: MessageStatus
+      carrier_message_id?: string
+      resource_sid?: string | undefined
+      error_code?: number | undefined
+    }
+  | (Omit<CallReport, 'answered'> & { type: 'voice' })
+
+/** Records what became of an interaction's outbound leg: where it stands now. Undefined when it is no leg of this carrier. */
 export async function moveLeg(
   store: Store,
   leg: { service_sid: string; sid: string; carrier_sid?: string },
   change: LegChange,
-): Promise<boolean> {
+): Promise<{ advances: boolean; status: string } | undefined> {
   const { status, error_code } = change
+  const isCall = 'type' in change
+  const id = isCall ? change.carrier_call_id : change.carrier_message_id
   const moved = await moveLegStatement(store.pool, {
     service_sid: leg.service_sid,
     sid: leg.sid,
     carrier_sid: leg.carrier_sid ?? null,
     status,
-    superseded: supersededBy(status),
-    carrier_message_id: change.carrier_message_id ?? null,
-    resource_sid: change.carrier_message_id ? resourceSid(change) : null,
+    superseded: supersededBy(isCall ? 'voice' : 'message', status),
+    carrier_leg_id: id ?? null,
+    resource_sid: id ? (isCall ? callSid(id) : messageSid(change.resource_sid, id)) : null,
     error_code: error_code ?? null,
     callback_sid: newSid('CB'),
+    ends: !isCall || status !== 'initiated',
+    duration_s: (isCall && status === 'completed' ? change.duration_s : undefined) ?? null,
   })
   if (moved?.advances && error_code && error_code in CATALOGUE) {
     const { account_sid, session_sid } = moved
     const where = { account_sid, service_sid: leg.service_sid, session_sid, interaction_sid: leg.sid }
     await recordEvent(store, { ...where, error_code: error_code as ErrorCode })
   }
-  return moved !== undefined
+  return moved
 }
 
+const callSid = (id: string) => (isSid('CA', id) ? id : newSid('CA'))
+
 /** The vendor's SID where the carrier's id is one; other carriers' messages get one of ours. */
-function resourceSid({ resource_sid, carrier_message_id = '' }: LegChange) {
-  if (resource_sid) return resource_sid
-  return isSid('SM', carrier_message_id) || isSid('MM', carrier_message_id) ? carrier_message_id : newSid('SM')
-}
+const messageSid = (resource_sid: string | undefined, id: string) =>
+  resource_sid ?? (isSid('SM', id) || isSid('MM', id) ? id : newSid('SM'))
 
 /** Whether the database refused a carrier's id because another leg has it. */
 export const isTakenByAnother = (error: unknown) =>
@@ -65,7 +82,7 @@ export async function recordReport(
   report: StatusReport,
 ): Promise<boolean> {
   try {
-    return await moveLeg(store, { ...leg, carrier_sid }, report)
+    return (await moveLeg(store, { ...leg, carrier_sid }, report)) !== undefined
   } catch (error) {
     if (isTakenByAnother(error)) return false
     throw error
@@ -74,12 +91,18 @@ export async function recordReport(
 
 /**
  * Cancels what is queued in a session and has not begun to leave: the session closed, or a participant was removed. Runs
- * in the transaction that does so and holds the session's row.
+ * in the transaction that does so and holds the session's row. A call that rings or talks has left.
  */
 export async function cancelQueuedMessages(trx: Store, session: Session, participant_sid?: string): Promise<void> {
   let query = trx.db
     .updateTable('interactions')
-    .set({ outbound_resource_status: 'canceled', stage: null, due_at: null, date_updated: sql`now()` })
+    .set({
+      outbound_resource_status: 'canceled',
+      inbound_resource_status: sql`case when type = 'voice' then 'canceled' else inbound_resource_status end`,
+      stage: null,
+      due_at: null,
+      date_updated: sql`now()`,
+    })
     .where('service_sid', '=', session.service_sid)
     .where('session_sid', '=', session.sid)
     .where('due_at', 'is not', null)

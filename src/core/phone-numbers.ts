@@ -136,6 +136,7 @@ const definedOnly = (query: { sid?: string | undefined; phone_number?: string | 
 /** The addresses a carrier calls for this number. */
 export const webhooksOf = (store: Store, carrier_sid: string) => ({
   message_url: `${store.rules.public_url}/webhooks/${carrier_sid}/messages`,
+  call_url: `${store.rules.public_url}/webhooks/${carrier_sid}/calls`,
 })
 
 async function attach(store: Store, carriers: Carriers, number: PhoneNumber) {

@@ -1,20 +1,22 @@
 import { randomBytes } from 'node:crypto'
-import { relayMessageStatement } from '../db/statements/relay-message.ts'
-import type { InboundMessage } from './carrier.ts'
+import { type RelayParams, relayEventStatement } from '../db/statements/relay-event.ts'
+import type { InboundCall, InboundMessage } from './carrier.ts'
 import type { Directory, DirectoryEntry } from './directory.ts'
 import { recordEvent } from './events.ts'
 import { newSid } from './sid.ts'
 import type { Store } from './store.ts'
 
 /**
- * An inbound message in; what becomes of it out. The decision and everything that follows from it is one statement and
- * one commit (`db/statements/relay-message.ts`); sending, asking and telling come later, from the row it wrote.
+ * An inbound message or call in; what becomes of it out. The decision and everything that follows from it is one statement and
+ * one commit (`db/statements/relay-event.ts`); sending, asking and telling come later, from the row it wrote.
  */
 export type Relay =
-  | { outcome: 'relayed'; interaction_sid: string }
-  | { outcome: 'out-of-session' | 'no-partner'; interaction_sid: string }
-  | { outcome: 'opt-out' | 'mode-mismatch' }
-  | { outcome: 'duplicate' }
+  | {
+      outcome: 'relayed' | 'out-of-session' | 'no-partner' | 'opt-out' | 'mode-mismatch'
+      service_sid: string
+      interaction_sid: string
+    }
+  | { outcome: 'duplicate'; service_sid: string }
   | { outcome: 'unknown-number' }
 
 /**
@@ -36,26 +38,79 @@ const OPT_OUT = new Set([
 
 export const isOptOut = (body: string) => OPT_OUT.has(body.trim().toUpperCase())
 
-/** Takes a message that `carrier_sid` brought. When this resolves it is on disk; when it throws nothing happened. */
+/** Takes a message that `carrier` brought. When this resolves it is on disk; when it throws nothing happened. */
 export async function relayMessage(
   store: Store,
   directory: Directory,
-  carrier: { sid: string; account_sid: string },
+  carrier: CarrierIds,
   message: InboundMessage,
 ): Promise<Relay> {
-  const number = message.to.slice(message.to.indexOf(':') + 1)
+  const interaction_sid = newSid('KI')
+  return await relay(store, directory, carrier, {
+    ...eventParams(store, interaction_sid, message),
+    type: 'message',
+    watch_s: 0,
+    resource_sid: message.resource_sid ?? newSid(message.media.length > 0 ? 'MM' : 'SM'),
+    data_sealed: store.keys.seal(`${interaction_sid}/data`, message.body),
+    num_media: message.media.length,
+    num_segments: message.num_segments,
+    is_opt_out: isOptOut(message.body),
+    media: message.media.map(({ url, content_type }, position) => ({
+      // Attachments are fetched later; their addresses are kept sealed, each under a token nobody can guess.
+      token: randomBytes(16).toString('hex'),
+      source_url_sealed: store.keys.seal(`${interaction_sid}/media/${position}`, url),
+      content_type,
+    })),
+  })
+}
+
+/** How soon somebody looks after a call, and how often again while it lasts. */
+export const WATCH_CALL_S = 120
+
+/** Takes a call, as `relayMessage` a message. Answering it is for whoever took it (`calls/answer.ts`). */
+export async function relayCall(
+  store: Store,
+  directory: Directory,
+  carrier: CarrierIds,
+  call: InboundCall,
+): Promise<Relay> {
+  return await relay(store, directory, carrier, {
+    ...eventParams(store, newSid('KI'), call),
+    type: 'voice',
+    watch_s: WATCH_CALL_S,
+    resource_sid: call.resource_sid ?? newSid('CA'),
+    data_sealed: null,
+    num_media: 0,
+    num_segments: 1,
+    is_opt_out: false,
+    media: [],
+  })
+}
+
+type CarrierIds = { sid: string; account_sid: string }
+type Event = Omit<RelayParams, 'service_sid' | 'carrier_sid'>
+
+const eventParams = (store: Store, interaction_sid: string, event: InboundMessage | InboundCall) => ({
+  interaction_sid,
+  event_id: event.event_id,
+  proxy_identifier: event.to,
+  identifier_hash: store.keys.blindIndex(event.from),
+  sender_sealed: store.keys.seal(`${interaction_sid}/sender`, event.from),
+  geography: event.geography,
+})
+
+async function relay(store: Store, directory: Directory, carrier: CarrierIds, event: Event): Promise<Relay> {
+  const number = event.proxy_identifier.slice(event.proxy_identifier.indexOf(':') + 1)
   const cached = await findNumber(directory, carrier, number, 'cached')
-  const first = cached && (await relayIn(store, cached, carrier, message))
+  const first = cached && (await relayIn(store, cached, carrier, event))
   if (first) return first
   // Not there: another server may have moved the number meanwhile.
   const fresh = await findNumber(directory, carrier, number, 'fresh')
-  const second = fresh && (await relayIn(store, fresh, carrier, message))
+  const second = fresh && (await relayIn(store, fresh, carrier, event))
   if (second) return second
   await recordEvent(store, { error_code: 80905, account_sid: carrier.account_sid })
-  return unknown
+  return { outcome: 'unknown-number' }
 }
-
-const unknown = { outcome: 'unknown-number' } as const
 
 /** A carrier speaks for its own numbers only: no other may bring messages for them. */
 async function findNumber(directory: Directory, carrier: { sid: string }, number: string, how: 'cached' | 'fresh') {
@@ -65,48 +120,30 @@ async function findNumber(directory: Directory, carrier: { sid: string }, number
 
 async function relayIn(
   store: Store,
-  entry: DirectoryEntry,
-  carrier: { sid: string; account_sid: string },
-  message: InboundMessage,
+  { service_sid }: DirectoryEntry,
+  carrier: CarrierIds,
+  event: Event,
 ): Promise<Relay | undefined> {
-  const interaction_sid = newSid('KI')
-  const row = await relayMessageStatement(store.pool, {
-    service_sid: entry.service_sid,
-    proxy_identifier: message.to,
-    identifier_hash: store.keys.blindIndex(message.from),
-    carrier_sid: carrier.sid,
-    event_id: message.event_id,
-    interaction_sid,
-    resource_sid: message.resource_sid ?? newSid(message.media.length > 0 ? 'MM' : 'SM'),
-    data_sealed: store.keys.seal(`${interaction_sid}/data`, message.body),
-    num_media: message.media.length,
-    num_segments: message.num_segments,
-    is_opt_out: isOptOut(message.body),
-    sender_sealed: store.keys.seal(`${interaction_sid}/sender`, message.from),
-    geography: message.geography,
-    media: message.media.map(({ url, content_type }, position) => ({
-      // Attachments are fetched later; their addresses are kept sealed, each under a token nobody can guess.
-      token: randomBytes(16).toString('hex'),
-      source_url_sealed: store.keys.seal(`${interaction_sid}/media/${position}`, url),
-      content_type,
-    })),
-  })
+  const row = await relayEventStatement(store.pool, { ...event, service_sid, carrier_sid: carrier.sid })
   if (!row) return undefined
-  if (!row.is_new) return { outcome: 'duplicate' }
-  await recordOddOutcome(store, entry.service_sid, interaction_sid, row)
-  return { outcome: row.outcome, interaction_sid } as Relay
+  if (!row.is_new) return { outcome: 'duplicate', service_sid }
+  await recordOddOutcome(store, service_sid, event, row)
+  return { outcome: row.outcome, service_sid, interaction_sid: event.interaction_sid } as Relay
 }
 
-const EVENT_OF = { 'opt-out': 80901, 'mode-mismatch': 80910, 'no-partner': 80614 } as const
+const EVENT_OF = {
+  message: { 'opt-out': 80901, 'mode-mismatch': 80910, 'no-partner': 80614 },
+  voice: { 'opt-out': undefined, 'mode-mismatch': 80911, 'no-partner': 80614 },
+} as const
 
 async function recordOddOutcome(
   store: Store,
   service_sid: string,
-  interaction_sid: string,
+  { type, interaction_sid }: Event,
   row: { outcome: string; account_sid: string; session_sid: string | null; sender_sid: string | null },
 ) {
   const { account_sid, session_sid, sender_sid: participant_sid } = row
-  const error_code = EVENT_OF[row.outcome as keyof typeof EVENT_OF]
+  const error_code = EVENT_OF[type][row.outcome as keyof (typeof EVENT_OF)['message']]
   if (!error_code) return
   const values = { session: session_sid ?? '', participant: participant_sid ?? '' }
   await recordEvent(store, {

@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import type { GeoMatchLevel, NumberSelectionBehavior, Service } from '../db/schema.ts'
-import { invalidParameter, ProxyError } from './errors.ts'
+import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
+import { checkCallbackUrl } from './callback-url.ts'
+import { markForDeletion } from './erase.ts'
+import { ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -78,9 +81,10 @@ export async function holdService(trx: Store, service: Service): Promise<void> {
 export async function updateService(
   store: Store,
   service: Service,
-  params: ServiceParams & { opt_out_words?: boolean | undefined },
+  params: ServiceParams & CallSettingChanges & { opt_out_words?: boolean | undefined },
 ): Promise<Service> {
   checkCallbackUrls(store, params)
+  checkCallSettings(store, params)
   const changes = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
   if (Object.keys(changes).length === 0) return service
   return await inTransaction(store, async ({ db }) => {
@@ -101,6 +105,8 @@ export async function updateService(
       .returningAll()
       .executeTakeFirst()
     if (!updated) throw new ProxyError(80503)
+    // Of the row as it is now, under our lock: the other half may have come in another request at the same moment.
+    checkLastMinute(store, params, updated)
     return updated
   }).catch((error) => {
     // Two requests took the name at once: the index let one of them.
@@ -111,13 +117,14 @@ export async function updateService(
 
 /**
  * Deletes a service with all that is in it, open sessions included, as the vendor does. Its numbers go back to the
- * account, and the webhooks they had before are restored (`jobs/restore-numbers.ts`).
+ * account, and the webhooks they had before are restored; of recordings the carrier's copies are deleted (`jobs/sweep.ts`).
  */
 export async function deleteService(store: Store, service: Service): Promise<void> {
   const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
   await inTransaction(store, async ({ db }) => {
     await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
     for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
+    await markForDeletion(db, service.sid)
     await db
       .updateTable('phone_numbers')
       .set({ service_sid: null, is_reserved: false, restore_at: sql`now()` })
@@ -134,23 +141,4 @@ function checkCallbackUrls(store: Store, params: ServiceParams) {
     OutOfSessionCallbackUrl: params.out_of_session_callback_url,
   }
   for (const [name, value] of Object.entries(urls)) if (value) checkCallbackUrl(store, name, value)
-}
-
-/**
- * An http URL by RFC 3986. `URL` takes more and encodes it, and then the receiver would check our signature against
- * another address than the one we signed.
- */
-const HTTP_URI =
-  /^https?:\/\/(?:[\w\-.~:@!$&'()*+,;=]|%[0-9a-f]{2}|\[[0-9a-f:.]+\])+(?:[/?](?:[\w\-.~:@!$&'()*+,;=/?]|%[0-9a-f]{2})*)?(?:#(?:[\w\-.~:@!$&'()*+,;=/?]|%[0-9a-f]{2})*)?$/i
-
-function checkCallbackUrl(store: Store, name: string, value: string) {
-  if (value.length > 4000) throw invalidParameter(name, 'It may have at most 4000 characters.')
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw invalidParameter(name, 'Give an absolute http or https URL.')
-  }
-  if (!HTTP_URI.test(value)) throw invalidParameter(name, 'Percent-encode what a URL cannot hold as it is.')
-  if (url.origin === new URL(store.rules.public_url).origin) {
-    throw invalidParameter(name, 'It points at this server, which would call itself.')
-  }
 }

@@ -1,7 +1,23 @@
 import { randomFillSync } from 'node:crypto'
 
 /** The two letters every SID begins with, by resource. `MC` and `CB` are ours; the others are the vendor's. */
-export type SidPrefix = 'AC' | 'SK' | 'KS' | 'PN' | 'SC' | 'KC' | 'KP' | 'KI' | 'SM' | 'MM' | 'NO' | 'RQ' | 'MC' | 'CB'
+export type SidPrefix =
+  | 'AC'
+  | 'SK'
+  | 'KS'
+  | 'PN'
+  | 'SC'
+  | 'KC'
+  | 'KP'
+  | 'KI'
+  | 'SM'
+  | 'MM'
+  | 'CA'
+  | 'RE'
+  | 'NO'
+  | 'RQ'
+  | 'MC'
+  | 'CB'
 
 const pool = Buffer.alloc(8192)
 let used = pool.length

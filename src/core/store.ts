@@ -21,6 +21,10 @@ export type Rules = {
   radius_miles: number
   match_calling_code: boolean
   retention_days: number
+  /** How long a partner's phone rings, where the service says nothing of its own. */
+  ring_timeout_s: number
+  /** The same of how long a call may last. */
+  max_call_s: number
 }
 
 export const openKysely = (pool: pg.Pool): Db => new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })

@@ -15,6 +15,7 @@ export type Schema = {
   participants: ParticipantTable
   interactions: InteractionTable
   media: MediaTable
+  recordings: RecordingTable
   callbacks: CallbackTable
   callback_attempts: CallbackAttemptTable
   events: EventTable
@@ -36,6 +37,7 @@ export type Session = Selectable<SessionTable>
 export type Participant = Selectable<ParticipantTable>
 export type Interaction = Selectable<InteractionTable>
 export type Media = Selectable<MediaTable>
+export type Recording = Selectable<RecordingTable>
 export type Callback = Selectable<CallbackTable>
 export type Event = Selectable<EventTable>
 
@@ -61,7 +63,7 @@ export type Outcome =
   | 'deleted'
 
 /** What is still to be done for an interaction whose `due_at` is set. */
-export type Stage = 'out-of-session' | 'intercept' | 'send'
+export type Stage = 'out-of-session' | 'intercept' | 'send' | 'announce' | 'rejoin'
 
 type Stamps = { date_created: Generated<Date>; date_updated: Generated<Date> }
 
@@ -103,6 +105,16 @@ type ServiceTable = Stamps & {
   out_of_session_callback_url: string | null
   chat_instance_sid: string | null
   opt_out_words: Generated<boolean>
+  ring_timeout_s: number | null
+  max_duration_s: number | null
+  last_minute_announcement: string | null
+  greeting: string | null
+  whisper: string | null
+  recording: Generated<boolean>
+  recording_announcement: string | null
+  voicemail: string | null
+  voicemail_max_length_s: number | null
+  speech_language: string | null
 }
 
 type PhoneNumberTable = Stamps & {
@@ -183,6 +195,8 @@ type InteractionTable = Stamps & {
   due_at: Date | null
   attempts: Generated<number>
   send_started_at: Date | null
+  duration_s: number | null
+  answered_at: Date | null
 }
 
 type MediaTable = {
@@ -195,6 +209,21 @@ type MediaTable = {
   content_type: string | null
   bytes_sealed: Buffer | null
   expires_at: Date | null
+}
+
+type RecordingTable = {
+  service_sid: string
+  sid: string
+  account_sid: string
+  interaction_sid: string
+  kind: 'call' | 'voicemail'
+  carrier_sid: string
+  carrier_recording_id: string
+  source_url_sealed: Buffer
+  duration_s: number
+  delete_at: Date | null
+  attempts: Generated<number>
+  date_created: Generated<Date>
 }
 
 type CallbackTable = {

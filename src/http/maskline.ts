@@ -2,16 +2,15 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { moreInfo, ProxyError } from '../core/errors.ts'
 import { listEvents } from '../core/events.ts'
-import { updateService } from '../core/services.ts'
 import { isSid } from '../core/sid.ts'
-import type { Event, Service } from '../db/schema.ts'
+import type { Event } from '../db/schema.ts'
 import { parseForm } from './api/form.ts'
-import { once } from './api/idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './api/present.ts'
-import { formOf, queryOf, route } from './api/route.ts'
-import { getService } from './api/services.ts'
+import { queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
+import { recordingRoutes } from './recordings.ts'
+import { settingsRoutes } from './settings.ts'
 
 const EventFilter = Type.Object({
   ErrorCode: Type.Optional(Type.Integer({ minimum: 1, description: 'Only events of this code.' })),
@@ -47,22 +46,16 @@ const presentEvent = (event: Event) => ({
   date_created: presentDate(event.date_created),
 })
 
-const Settings = Type.Object({
-  OptOutWords: Type.Optional(
-    Type.Boolean({ description: 'Whether STOP and its like are kept from the partner; on unless set.' }),
-  ),
-})
-const SettingsBody = Type.Object({ service_sid: SidOf('KS'), opt_out_words: Type.Boolean(), url: Url })
-
-/** What the vendor's API has no place for: the event log, and settings of our own. */
+/** What the vendor's API has no place for: the event log, settings of our own, and recordings. */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
+  eventRoutes(app, context)
+  settingsRoutes(app, context)
+  recordingRoutes(app, context)
+}
+
+function eventRoutes(app: FastifyInstance, context: HttpContext): void {
   const { store } = context
   const base = `${store.rules.public_url}/maskline/v1`
-  const presentSettings = ({ sid, opt_out_words }: Service) => ({
-    service_sid: sid,
-    opt_out_words,
-    url: `${base}/Services/${sid}/Settings`,
-  })
 
   route(
     app,
@@ -79,27 +72,6 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
       if (error_code) url.searchParams.set('ErrorCode', String(error_code))
       if (service_sid) url.searchParams.set('ServiceSid', service_sid)
       return presentPage(found, query, { key: 'events', url: url.href, present: presentEvent })
-    },
-  )
-
-  route(
-    app,
-    'GET',
-    '/Services/:ServiceSid/Settings',
-    { summary: 'Fetch settings of a service', answer: SettingsBody },
-    async (request) => presentSettings(await getService(context, request)),
-  )
-
-  route(
-    app,
-    'POST',
-    '/Services/:ServiceSid/Settings',
-    { summary: 'Change settings of a service', body: Settings, answer: SettingsBody },
-    async (request) => {
-      const service = await getService(context, request)
-      return await once(store, request, async (trx) =>
-        presentSettings(await updateService(trx, service, parseForm(Settings, formOf(request), 'update'))),
-      )
     },
   )
 }

@@ -10,6 +10,7 @@ import { phoneNumberRoutes } from './api/phone-numbers.ts'
 import { notFound } from './api/route.ts'
 import { serviceRoutes } from './api/services.ts'
 import { sessionRoutes } from './api/sessions.ts'
+import { vendorIngress } from './call-webhooks.ts'
 import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
@@ -60,6 +61,7 @@ export async function createServer(
     await app.register((scope) => authenticated(scope, context, routes), { prefix })
   }
   await app.register((scope) => webhookRoutes(scope, context), { prefix: '/webhooks' })
+  await app.register((scope) => vendorIngress(scope, context), { prefix: '/v1/Accounts' })
   await app.register((scope) => mediaRoutes(scope, context), { prefix: '/media' })
   await app.register((scope) => healthRoutes(scope, context))
   return app

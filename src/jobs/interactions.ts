@@ -2,6 +2,7 @@ import { CarrierError } from '../core/carrier.ts'
 import { moveLeg } from '../core/outbound.ts'
 import { postpone, SEND_LEASE_S, sendClaimed } from '../core/send.ts'
 import { type ClaimedInteraction, claimInteractions } from '../db/statements/claim-interactions.ts'
+import { lookAfterCall } from './calls.ts'
 import type { JobContext } from './context.ts'
 import { interceptMessage } from './intercept.ts'
 import { handleOutOfSession } from './out-of-session.ts'
@@ -23,6 +24,10 @@ export const startInteractionWorker = (context: JobContext): Worker =>
 const GIVE_UP_AFTER = 20
 
 async function workOn(context: JobContext, claimed: ClaimedInteraction): Promise<void> {
+  if (claimed.type === 'voice') {
+    await lookAfterCall(context, claimed)
+    return context.wake()
+  }
   if (claimed.attempts > GIVE_UP_AFTER) {
     await moveLeg(context.store, claimed, { status: 'failed', error_code: 80613 })
     return

@@ -7,8 +7,14 @@ import { ProxyError } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
 import { listMedia, mediaUrls, openBody } from '../core/interactions.ts'
 import { hostMedia } from '../core/media.ts'
-import { deleteOutOfSession, findHistory, finishOutOfSession, replyOutOfSession } from '../core/out-of-session.ts'
-import type { Session } from '../db/schema.ts'
+import {
+  deleteOutOfSession,
+  findHistory,
+  finishOutOfSession,
+  recordUnanswered,
+  recordUnmatched,
+  replyOutOfSession,
+} from '../core/out-of-session.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
 
@@ -25,43 +31,28 @@ export async function handleOutOfSession(context: JobContext, claimed: ClaimedIn
   if (!service) return await deleteOutOfSession(store, claimed)
 
   const history = await findHistory(store, claimed)
+  if (claimed.attempts === 1) await recordUnmatched(store, claimed, history)
   const { account_sid, service_sid, sid: interaction_sid } = claimed
   const about = { account_sid, service_sid, interaction_sid, session_sid: history?.session.sid }
-  if (claimed.attempts === 1 && claimed.outcome === 'out-of-session') {
-    await recordEvent(store, {
-      ...about,
-      error_code: history && hasRunOut(history.session, claimed.date_created) ? 80904 : 80902,
-      values: { session: about.session_sid ?? '' },
-    })
-  }
 
   const decision = await ask(context, claimed, service.out_of_session_callback_url, history)
-  if (decision.decision === 'messages') {
-    for (const { error_code, reason } of decision.warnings)
-      await recordEvent(store, { ...about, error_code, message: reason })
-  }
   if (decision.decision === 'nothing') {
-    // A session without a partner that nobody handles is on record already, as 80614.
-    if (decision.error_code !== 80905 || claimed.outcome !== 'no-partner') {
-      const { error_code, reason } = decision
-      const values = { url: service.out_of_session_callback_url ?? '', reason, content_type: reason }
-      await recordEvent(store, { ...about, error_code, values })
-    }
+    await recordUnanswered(store, claimed, history, { url: service.out_of_session_callback_url, ...decision })
     return await finishOutOfSession(store, claimed)
   }
   try {
-    if (decision.decision === 'messages') await replyOutOfSession(store, claimed, decision.messages)
-    else await autoCreateSession(store, service, claimed, decision.session)
+    if (decision.decision === 'messages') {
+      for (const { error_code, reason } of decision.warnings) {
+        await recordEvent(store, { ...about, error_code, message: reason })
+      }
+      await replyOutOfSession(store, claimed, decision.messages)
+    } else await autoCreateSession(store, service, claimed, decision.session)
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     await recordEvent(store, { ...about, error_code: error.code, message: error.message })
     await finishOutOfSession(store, claimed)
   }
 }
-
-/** Not closed yet, perhaps, but over when the message came. */
-const hasRunOut = ({ status, closed_reason, expires_at }: Session, at: Date) =>
-  status === 'closed' ? closed_reason !== 'api' : expires_at !== null && expires_at <= at
 
 async function ask(
   context: JobContext,

@@ -1,7 +1,6 @@
 import type { Guard } from '../callbacks/guard.ts'
-import { presentAttempt } from '../callbacks/out-of-session.ts'
 import { statusParameters } from '../callbacks/parameters.ts'
-import { type Answer, post } from '../callbacks/post.ts'
+import { type Answer, post, presentAttempt } from '../callbacks/post.ts'
 import { authTokenOf } from '../core/accounts.ts'
 import {
   claimCallbacks,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Carriers } from '../core/carriers.ts'
 import { forgetExpiredMedia } from '../core/media.ts'
 import { listToRestore, recordRestored, webhooksOf } from '../core/phone-numbers.ts'
+import { deleteAtCarrier, listToDelete, recordNotDeleted } from '../core/recordings.ts'
 import { purgeOldRecords } from '../core/retention.ts'
 import { sweepExpiredSessions } from '../core/session-state.ts'
 import { purgeClosedSessions } from '../core/sessions.ts'
@@ -9,7 +10,7 @@ import type { Store } from '../core/store.ts'
 
 /**
  * The tidying that nobody waits for: sessions that ran out are closed, old ones deleted, numbers that left their pool
- * given back their webhooks. Routing never relies on it. One server of a deployment does it at a time, by advisory lock.
+ * given back their webhooks, recordings deleted at their carrier. Routing never relies on it. One server of a deployment does it at a time, by advisory lock.
  */
 export type SweepContext = { store: Store; carriers: Carriers; log: Logger }
 
@@ -17,6 +18,8 @@ const EVERY_MS = 1_000
 const PURGE_EVERY_MS = 60_000
 const BATCH = 200
 const RESTORE_RETRY_S = 60
+/** At once, and a round: a carrier that does not answer may not hold up the rest. */
+const RECORDINGS = 20
 
 export function startSweeper(context: SweepContext): { stop(): Promise<void> } {
   let stopping = false
@@ -49,6 +52,7 @@ export async function sweep(context: SweepContext, withPurge: boolean): Promise<
     try {
       await sweepExpiredSessions(store, BATCH)
       await restoreNumbers(context)
+      await deleteDueRecordings(context)
       if (withPurge) {
         await purgeClosedSessions(store, BATCH)
         await forgetExpiredMedia(store)
@@ -77,4 +81,22 @@ export async function restoreNumbers({ store, carriers, log }: SweepContext): Pr
       await recordRestored(store, number.sid, RESTORE_RETRY_S)
     }
   }
+}
+
+/** Has the carriers' copies deleted of recordings that are gone here. */
+export async function deleteDueRecordings({ store, carriers, log }: SweepContext): Promise<void> {
+  const due = await listToDelete(store, RECORDINGS)
+  await Promise.all(
+    due.map(async (recording) => {
+      const { service_sid, sid, carrier_sid } = recording
+      try {
+        const carrier = (await carriers.find(carrier_sid))?.carrier
+        if (!carrier) throw new Error('the carrier of this recording does not run on this server')
+        await deleteAtCarrier(store, carrier, recording)
+      } catch (error) {
+        const outcome = await recordNotDeleted(store, recording)
+        log.warn({ err: error, service_sid, recording_sid: sid, outcome }, 'a recording could not be deleted')
+      }
+    }),
+  )
 }

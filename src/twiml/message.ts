@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../core/errors.ts'
+import { readAnswer, readMethod, resolveUrl, type TwimlDocument, type TwimlWarning, warn } from './document.ts'
 import { parseTwiml, TwimlError, type TwimlNode } from './parse.ts'
 
 /**
@@ -16,18 +16,12 @@ export type MessageContext = {
   deadline: number
 }
 
-export type TwimlDocument = { status: number; content_type: string; body: string }
 export type OutgoingMessage = { to: string; from: string; body: string; media_urls: string[] }
-/** Something that was left out or went wrong while the rest was carried out. */
-export type TwimlWarning = { error_code: ErrorCode; reason: string }
 export type MessageRun = { messages: OutgoingMessage[]; warnings: TwimlWarning[] }
 
 const MAX_HOPS = 10
 const MAX_MESSAGES = 100
 const MAX_MEDIA = 10
-const MAX_WARNINGS = 20
-/** The vendor's code for TwiML that is well-formed but not in its schema. */
-const SCHEMA_WARNING = 12200
 
 /** `url` is where `body` came from: relative addresses in it are meant from there. */
 export async function runMessageTwiml(
@@ -49,20 +43,11 @@ export async function runMessageTwiml(
   return run
 }
 
-/** Whether the vendor reads an answer of this type as TwiML. */
-export const isTwimlType = (contentType: string) =>
-  /^\s*((application|text)\/xml|text\/html)\s*(;|$)/i.test(contentType)
-
 type Redirect = { url: string; method: 'POST' | 'GET' }
 
 async function fetchDocument(redirect: Redirect, context: MessageContext): Promise<string> {
   if (performance.now() >= context.deadline) throw new TwimlError('The redirects took too long.', 11200)
-  const answer = await context.fetch(redirect.url, redirect.method)
-  if (answer.status < 200 || answer.status > 299) {
-    throw new TwimlError(`A redirect was answered with status ${answer.status}.`, 11200)
-  }
-  if (!isTwimlType(answer.content_type)) throw new TwimlError('A redirect was not answered with XML.', 12300)
-  return answer.body
+  return readAnswer(await context.fetch(redirect.url, redirect.method), 'A redirect')
 }
 
 function runDocument(
@@ -81,7 +66,7 @@ function runDocument(
 function readRedirect(verb: TwimlNode, base: string): Redirect {
   const url = resolveUrl(verb.text.trim(), base)
   if (!url) throw new TwimlError('The address of a Redirect is not an http or https URL.', 11200)
-  return { url, method: verb.attributes.method?.toUpperCase() === 'GET' ? 'GET' : 'POST' }
+  return { url, method: readMethod(verb.attributes.method) }
 }
 
 function addMessage(verb: TwimlNode, base: string, context: MessageContext, run: MessageRun): void {
@@ -109,16 +94,4 @@ function addMessage(verb: TwimlNode, base: string, context: MessageContext, run:
     const { to, from } = verb.attributes
     run.messages.push({ to: to || context.from, from: from || context.to, body, media_urls: mediaUrls })
   }
-}
-
-function resolveUrl(text: string, base: string): string | undefined {
-  if (!URL.canParse(text, base)) return undefined
-  const url = new URL(text, base)
-  return url.protocol === 'http:' || url.protocol === 'https:' ? url.href : undefined
-}
-
-/** Each complaint is said once, and a document that is all mistakes does not fill the log. */
-function warn(run: MessageRun, reason: string): void {
-  if (run.warnings.length === MAX_WARNINGS || run.warnings.some((known) => known.reason === reason)) return
-  run.warnings.push({ error_code: SCHEMA_WARNING, reason })
 }

@@ -7,6 +7,8 @@ import { SaxesParser } from 'saxes'
 export type TwimlNode = {
   name: string
   attributes: Record<string, string>
+  /** What is inside in its order, which matters where text and elements are mixed: `Hello <break/> world`. */
+  content: (string | TwimlNode)[]
   /** The text directly inside this element, without that of its children. */
   text: string
   children: TwimlNode[]
@@ -25,7 +27,7 @@ export class TwimlError extends Error {
   }
 }
 
-const MAX_BYTES = 64 * 1024
+export const MAX_BYTES = 64 * 1024
 const MAX_DEPTH = 20
 const MAX_NODES = 1000
 const MAX_REASON = 120
@@ -47,9 +49,9 @@ export function parseTwiml(text: string): TwimlNode {
   parser.on('opentag', (tag) => {
     if (++nodes > MAX_NODES) throw new TwimlError(`The TwiML has more than ${MAX_NODES} elements.`)
     if (open.length === MAX_DEPTH) throw new TwimlError(`The TwiML is nested deeper than ${MAX_DEPTH} elements.`)
-    const node: TwimlNode = { name: tag.name, attributes: { ...tag.attributes }, text: '', children: [] }
+    const node: TwimlNode = { name: tag.name, attributes: { ...tag.attributes }, content: [], text: '', children: [] }
     const parent = open.at(-1)
-    if (parent) parent.children.push(node)
+    if (parent) append(parent, node)
     else root = node
     open.push(node)
   })
@@ -58,7 +60,7 @@ export function parseTwiml(text: string): TwimlNode {
   })
   const addText = (piece: string) => {
     const node = open.at(-1)
-    if (node) node.text += piece
+    if (node) append(node, piece)
   }
   parser.on('text', addText)
   parser.on('cdata', addText)
@@ -66,4 +68,18 @@ export function parseTwiml(text: string): TwimlNode {
   parser.write(text).close()
   if (root?.name !== 'Response') throw new TwimlError('The outermost element of the TwiML is not Response.')
   return root
+}
+
+/** Adds to the end of an element. Text is one piece however it was written, in sections or around a comment. */
+export function append(node: TwimlNode, piece: string | TwimlNode): void {
+  if (typeof piece !== 'string') {
+    node.children.push(piece)
+    node.content.push(piece)
+    return
+  }
+  if (piece === '') return
+  node.text += piece
+  const last = node.content.at(-1)
+  if (typeof last === 'string') node.content[node.content.length - 1] = last + piece
+  else node.content.push(piece)
 }

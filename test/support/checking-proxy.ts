@@ -8,7 +8,9 @@ type Schema = { [key: string]: unknown; properties?: Record<string, Schema> }
 type Document = {
   paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, { schema: Schema }> }> }>>
 }
-type Check = { path: RegExp; method: string; responses: Map<string, ValidateFunction | undefined> }
+/** What an answer must be: a body that fits, no body, or one of these content types. */
+type Expected = ValidateFunction | undefined | string[]
+type Check = { path: RegExp; method: string; responses: Map<string, Expected> }
 
 /**
  * Stands in front of a server and holds every answer of its APIs against the server's own OpenAPI document: path, method
@@ -27,7 +29,10 @@ export async function startCheckingProxy(t: Pick<TestContext, 'after'>) {
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))
       answer.on('end', () => {
         const body = Buffer.concat(chunks)
-        problems.push(...check(checks, incoming, answer.statusCode ?? 0, body.toString()))
+        const { statusCode = 0, headers } = answer
+        problems.push(
+          ...check(checks, incoming, { status: statusCode, type: headers['content-type'] }, body.toString()),
+        )
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers).end(body)
       })
     })
@@ -66,7 +71,7 @@ function compile(document: Document): Check[] {
       responses: new Map(
         Object.entries(responses).map(([status, { content }]) => {
           const schema = content?.['application/json']?.schema
-          return [status, schema && ajv.compile(closed(schema))]
+          return [status, schema ? ajv.compile(closed(schema)) : content && Object.keys(content)]
         }),
       ),
     })),
@@ -82,7 +87,9 @@ function closed(schema: unknown): Schema {
   return copy
 }
 
-function check(checks: Check[], incoming: IncomingMessage, status: number, body: string): string[] {
+type Got = { status: number; type: string | undefined }
+
+function check(checks: Check[], incoming: IncomingMessage, { status, type = '' }: Got, body: string): string[] {
   const { method = '', url = '' } = incoming
   const path = url.replace(/\?.*$/, '')
   const where = `${method} ${path} → ${status}`
@@ -93,6 +100,10 @@ function check(checks: Check[], incoming: IncomingMessage, status: number, body:
   const responses = known.responses
   if (!responses.has(String(status)) && status < 400) return [`${where}: no such answer`]
   const validate = responses.get(String(status)) ?? responses.get('default')
+  if (Array.isArray(validate)) {
+    const fits = validate.some((known) => type.startsWith(known.replace(/\*$/, '')))
+    return fits ? [] : [`${where}: the content type ${type}`]
+  }
   if (!validate || status === 204) return body === '' ? [] : [`${where}: a body where there should be none`]
   try {
     return validate(JSON.parse(body)) ? [] : [`${where}: ${JSON.stringify(validate.errors)}`]

@@ -44,6 +44,21 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
      values ($1, $2, $3, $4, $5, 'message', 'api', 'sent', $6)`,
     [service.sid, interaction, account.sid, account.carrier_sid, session.sid, alice.sid],
   )
+  const recording = newSid('RE')
+  await rows(
+    server,
+    `insert into recordings (service_sid, sid, account_sid, interaction_sid, kind, carrier_sid, carrier_recording_id,
+                             source_url_sealed, duration_s)
+     values ($1, $2, $3, $4, 'call', $5, $2, $6, 7)`,
+    [
+      service.sid,
+      recording,
+      account.sid,
+      interaction,
+      account.carrier_sid,
+      server.store.keys.seal(`${recording}/source_url`, 'https://example.com/recording'),
+    ],
+  )
   const sids = {
     Services: service.sid,
     PhoneNumbers: service.numbers[0]?.sid ?? '',
@@ -52,6 +67,7 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     Participants: alice.sid,
     Interactions: interaction,
     MessageInteractions: interaction,
+    Recordings: recording,
   }
   const sibling = await openSession(as, service)
   const bob = await addPerson(as, session, person(2))

@@ -1,7 +1,9 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { isE164, maskLastFour } from '../../core/e164.ts'
-import { invalidParameter, moreInfo, ProxyError } from '../../core/errors.ts'
+import { invalidParameter, ProxyError } from '../../core/errors.ts'
+import { callRoutes } from './call-routes.ts'
 import { isShortCode } from './carrier.ts'
+import { accountOf, parseObject, presentRefusals, presentTime } from './control.ts'
 import type { HandsetMessage } from './handsets.ts'
 import type { Network, Text } from './network.ts'
 
@@ -9,8 +11,8 @@ const MAX_BODY_CHARACTERS = 1600
 const MAX_MEDIA = 10
 
 /**
- * What a person with a handset would do, for tests and demonstrations: text somebody, and read what came. Whoever mounts
- * it has authenticated the request. `resolve` finds an account's simulated carrier.
+ * What a person with a handset would do, for tests and demonstrations: text and call somebody, and see what came. Whoever
+ * mounts it has authenticated the request. `resolve` finds an account's simulated carrier.
  */
 export function simulatorRoutes(
   network: Network,
@@ -41,20 +43,10 @@ export function simulatorRoutes(
       network.clearMessages(accountOf(request), parseNumber(request))
       return reply.code(204).send()
     })
+
+    callRoutes(app, network, resolve)
   }
 }
-
-/** Only these two kinds come from here. Who may come in, and what is our own fault, is for the net outside. */
-function presentRefusals(app: FastifyInstance) {
-  app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof ProxyError) || ![400, 404].includes(error.status)) throw error
-    const { code, message, status } = error
-    return reply.code(status).send({ code, message, more_info: moreInfo(code), status })
-  })
-}
-
-const accountOf = (request: FastifyRequest) =>
-  (request as FastifyRequest & { caller: { account_sid: string } }).caller.account_sid
 
 function parseNumber(request: FastifyRequest): string {
   const { Number: number } = request.params as { Number: string }
@@ -63,7 +55,7 @@ function parseNumber(request: FastifyRequest): string {
 }
 
 function parseText(json: unknown): Text {
-  const { from, to, body = '', media_urls = [] } = parseObject(json)
+  const { from, to, body = '', media_urls = [] } = parseObject(json, 'from, to, and body or media_urls')
   if (typeof to !== 'string' || !(isE164(to) || isShortCode(to))) throw new ProxyError(21211)
   if (typeof from !== 'string' || !isE164(from)) {
     throw invalidParameter('from', 'Give a phone number with + and country code, as in +12025550123.')
@@ -77,16 +69,6 @@ function parseText(json: unknown): Text {
   return { from, to, body, media_urls }
 }
 
-function parseObject(json: unknown): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(String(json))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch {
-    // Said below, in the words for everything that is no object.
-  }
-  throw new ProxyError(20001, { message: 'Send a JSON object with from, to, and body or media_urls.' })
-}
-
 const isMediaUrl = (value: unknown): value is string =>
   typeof value === 'string' && /^(https?:\/\/|data:)/i.test(value) && URL.canParse(value)
 
@@ -97,5 +79,5 @@ const presentMessage = ({ sid, direction, from, to, body, media_urls, date }: Ha
   to,
   body,
   media_urls,
-  date: `${date.toISOString().slice(0, 19)}Z`,
+  date: presentTime(date),
 })

@@ -3,10 +3,12 @@ import type { Dispatcher } from 'undici'
 import { type Carrier, CarrierError } from '../../core/carrier.ts'
 import { isSid } from '../../core/sid.ts'
 import { accountPath, type Connection, get, newDispatcher, text } from './api.ts'
-import { fetchMedia } from './media.ts'
+import { announce, findCall } from './calls.ts'
+import { download } from './download.ts'
 import { findSentMessage, sendMessage } from './messages.ts'
 import { attachNumber, findNumber, restoreNumber } from './numbers.ts'
-import { parseMessage, parseStatus, verify } from './webhooks.ts'
+import { deleteRecording, fetchRecording } from './recordings.ts'
+import { parseCall, parseCallReport, parseMessage, parseRecording, parseStatus, verify } from './webhooks.ts'
 
 export type TwilioOptions = {
   account_sid: string
@@ -39,10 +41,17 @@ export function twilioCarrier(options: TwilioOptions): Carrier {
     parseStatus,
     sendMessage: (message) => sendMessage(connection, message),
     findSentMessage: (message, since, known) => findSentMessage(connection, message, since, known),
+    parseCall,
+    parseCallReport,
+    parseRecording,
+    findCall: (carrier_call_id) => findCall(connection, carrier_call_id),
+    announce: ({ outbound_id }, announcement) => announce(connection, outbound_id, announcement),
+    fetchRecording: (recording, maxBytes) => fetchRecording(connection, recording, maxBytes),
+    deleteRecording: (recording) => deleteRecording(connection, recording),
     findNumber: (query) => findNumber(connection, query),
     attachNumber: (number, webhooks) => attachNumber(connection, number.carrier_number_sid, webhooks),
     restoreNumber: (number, previous) => restoreNumber(connection, number.carrier_number_sid, previous),
-    fetchMedia: (url, maxBytes) => fetchMedia(connection, url, maxBytes),
+    fetchMedia: (url, maxBytes) => download(connection, { what: 'attachment', address: url, maxBytes }),
     check: () => check(connection),
   }
 }

@@ -53,7 +53,16 @@ export async function post(connection: Connection, path: string, form: Params): 
   return accepted(await exchange(connection, 'POST', path, new URLSearchParams(form).toString()))
 }
 
-async function exchange(connection: Connection, method: 'GET' | 'POST', path: string, form?: string): Promise<Reply> {
+/** A resource that is not there counts as removed. */
+export async function remove(connection: Connection, path: string): Promise<void> {
+  const reply = await exchange(connection, 'DELETE', path)
+  const isGone = reply.status === 404 || (reply.status >= 200 && reply.status < 300)
+  if (!isGone) throw refusal(reply)
+}
+
+type Method = 'GET' | 'POST' | 'DELETE'
+
+async function exchange(connection: Connection, method: Method, path: string, form?: string): Promise<Reply> {
   try {
     const response = await request(connection.base_url + path, {
       method,
@@ -89,13 +98,16 @@ export async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number):
   return Buffer.concat(chunks)
 }
 
-function accepted({ status, retry_after_s, fields }: Reply): Fields {
-  if (status >= 200 && status < 300 && fields) return fields
+function accepted(reply: Reply): Fields {
+  if (reply.status >= 200 && reply.status < 300 && reply.fields) return reply.fields
+  throw refusal(reply)
+}
 
+function refusal({ status, retry_after_s, fields }: Reply): CarrierError {
   // Twilio's own text names the numbers involved, so only its code is passed on.
   const code = typeof fields?.code === 'number' ? fields.code : undefined
   const reason = code === undefined ? '' : `, code ${code}: see https://www.twilio.com/docs/api/errors/${code}`
-  throw new CarrierError(outcomeOf(status, code), `Twilio answered HTTP ${status}${reason}`, { code, retry_after_s })
+  return new CarrierError(outcomeOf(status, code), `Twilio answered HTTP ${status}${reason}`, { code, retry_after_s })
 }
 
 function outcomeOf(status: number, code: number | undefined): CarrierError['outcome'] {

@@ -21,6 +21,12 @@ const SETTINGS = {
   SmsFallbackUrl: 'sms_fallback_url',
   SmsFallbackMethod: 'sms_fallback_method',
   SmsApplicationSid: 'sms_application_sid',
+  VoiceUrl: 'voice_url',
+  VoiceMethod: 'voice_method',
+  VoiceFallbackUrl: 'voice_fallback_url',
+  VoiceFallbackMethod: 'voice_fallback_method',
+  VoiceApplicationSid: 'voice_application_sid',
+  TrunkSid: 'trunk_sid',
 }
 
 export async function findNumber(
@@ -41,30 +47,44 @@ export async function findNumber(
 }
 
 /**
- * An application would be asked in place of our URL, and a fallback would hand a message that we could not take to whatever
- * answered the number before, so both are emptied.
+ * An application or a trunk would be asked in place of our URLs, and a message's fallback would hand one that we could
+ * not take to whatever answered the number before, so these are emptied. A call's fallback is us once more: the caller is
+ * still waiting, and the same arrival gets the same answer. The number's own status callback stays its owner's.
  */
 export async function attachNumber(
   connection: Connection,
   sid: string,
-  { message_url }: { message_url: string },
+  { message_url, call_url }: { message_url: string; call_url: string },
 ): Promise<void> {
-  const settings: Params = [
+  const sms: Params = [
     ['SmsUrl', message_url],
     ['SmsMethod', 'POST'],
     ['SmsFallbackUrl', ''],
   ]
-  if (!isSid('SC', sid)) settings.push(['SmsApplicationSid', ''])
-  await post(connection, numberPath(connection, sid), settings)
+  const rest: Params = [
+    ['SmsApplicationSid', ''],
+    ['VoiceUrl', call_url],
+    ['VoiceMethod', 'POST'],
+    ['VoiceFallbackUrl', call_url],
+    ['VoiceFallbackMethod', 'POST'],
+    ['VoiceApplicationSid', ''],
+    ['TrunkSid', ''],
+  ]
+  await post(connection, numberPath(connection, sid), isSid('SC', sid) ? sms : [...sms, ...rest])
 }
 
 export async function restoreNumber(connection: Connection, sid: string, previous: NumberWebhooks): Promise<void> {
   const form = Object.keys(SETTINGS).flatMap((name): Params => {
     const value = previous[name]
-    return value === undefined ? [] : [[name, value]]
+    return value === undefined || isOverruled(name, previous) ? [] : [[name, value]]
   })
   if (form.length > 0) await post(connection, numberPath(connection, sid), form)
 }
+
+/** Writing one of these two clears the other, so when one was set only that one is put back. */
+const isOverruled = (name: string, previous: NumberWebhooks) =>
+  (name === 'TrunkSid' && Boolean(previous.VoiceApplicationSid)) ||
+  (name === 'VoiceApplicationSid' && Boolean(previous.TrunkSid))
 
 const numberPath = (connection: Connection, sid: string) =>
   isSid('SC', sid)

@@ -1,9 +1,24 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { BadWebhook, type InboundMessage, type StatusReport, type WebhookRequest } from '../../core/carrier.ts'
+import {
+  BadWebhook,
+  type CallReport,
+  type FinishedRecording,
+  type InboundCall,
+  type InboundMessage,
+  type StatusReport,
+  type WebhookRequest,
+} from '../../core/carrier.ts'
 import { twilioSignature } from '../../core/signature.ts'
+import {
+  parseCallForm,
+  parseCallReportForm,
+  parseErrorCode,
+  parseGeography,
+  parseRecordingForm,
+  present,
+  required,
+} from '../../twiml/requests.ts'
 import { messageStatus, resourceSid } from './messages.ts'
-
-const GEOGRAPHY = ['From', 'To'].flatMap((end) => ['City', 'State', 'Zip', 'Country'].map((part) => end + part))
 
 /** https://www.twilio.com/docs/usage/webhooks/webhooks-security */
 export function verify(request: WebhookRequest, tokens: string[]): boolean {
@@ -40,7 +55,7 @@ export function parseMessage(request: WebhookRequest): InboundMessage {
       content_type: form.get(`MediaContentType${i}`) || undefined,
     })),
     num_segments: parseCount(form, 'NumSegments', 1),
-    geography: Object.fromEntries(GEOGRAPHY.flatMap((name) => (form.has(name) ? [[name, form.get(name) ?? '']] : []))),
+    geography: parseGeography(form),
   }
 }
 
@@ -53,13 +68,28 @@ export function parseStatus(request: WebhookRequest): StatusReport {
   if (!status)
     throw new BadWebhook(`unknown message status ${/^[a-z_-]{1,40}$/i.test(reported) ? reported : ''}`.trim())
 
-  const error_code = Number(form.get('ErrorCode'))
-  return {
-    carrier_message_id,
-    status,
-    error_code: Number.isSafeInteger(error_code) && error_code > 0 ? error_code : undefined,
-  }
+  return { carrier_message_id, status, error_code: parseErrorCode(form.get('ErrorCode')) }
 }
+
+/**
+ * We are our own fallback, which is asked for whatever goes wrong in the call. When it was this very request, the call is
+ * what it was; after any other, it has been answered already, and answering it again would ring the partner again.
+ * The token is the same when Twilio repeats the request.
+ */
+export function parseCall(request: WebhookRequest): InboundCall {
+  const form = parseForm(request)
+  const failed = form.get('ErrorUrl')
+  if (failed && pathOf(failed) !== pathOf(request.url)) {
+    throw new BadWebhook('a later part of the call went wrong, for which there is no other answer')
+  }
+  const token = request.headers['i-twilio-idempotency-token']
+  return parseCallForm(form, typeof token === 'string' ? token : undefined)
+}
+
+export const parseCallReport = (request: WebhookRequest): CallReport => parseCallReportForm(parseForm(request))
+
+export const parseRecording = (request: WebhookRequest): FinishedRecording | undefined =>
+  parseRecordingForm(parseForm(request))
 
 /** Twilio signs some webhooks with the port in the URL and some without it, so either is accepted. */
 function urlForms(url: string): string[] {
@@ -79,6 +109,8 @@ function isEqual(given: string, expected: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+const pathOf = (url: string) => (URL.canParse(url) ? new URL(url).pathname : undefined)
+
 const isForm = ({ headers }: WebhookRequest) =>
   /^application\/x-www-form-urlencoded\s*(;|$)/i.test(String(headers['content-type'] ?? ''))
 
@@ -88,20 +120,6 @@ const formOf = ({ body }: WebhookRequest) => new URLSearchParams(`&${body.toStri
 function parseForm(request: WebhookRequest): URLSearchParams {
   if (!isForm(request)) throw new BadWebhook('not a form')
   return formOf(request)
-}
-
-/** The first of these fields that is filled in. */
-function required(form: URLSearchParams, ...names: string[]): string {
-  const value = names.map((name) => form.get(name)).find(Boolean)
-  if (!value) throw new BadWebhook(`${names.join(' or ')} is missing`)
-  return value
-}
-
-/** A field that must be there but may be empty, as a withheld sender is. */
-function present(form: URLSearchParams, name: string): string {
-  const value = form.get(name)
-  if (value === null) throw new BadWebhook(`${name} is missing`)
-  return value
 }
 
 /** Twilio sends at most ten attachments and some ten segments; a thousand leaves room and bounds the work. */

@@ -5,7 +5,8 @@ import { invalidParameter, missingParameter, ProxyError } from '../../core/error
 /**
  * Parameters as the vendor's clients send them: form-encoded, PascalCase, everything text. A schema says what each is;
  * what comes out has the row's spelling (`UniqueName` → `unique_name`) and its types. Unknown parameters are ignored, and
- * an empty one counts as not given, except that it clears what `clearable` marks when a resource is updated.
+ * an empty one counts as not given, except that it clears what `clearable` marks when a resource is updated: to null, and
+ * what is true or false to false.
  */
 export type Form = Map<string, string[]>
 
@@ -20,9 +21,15 @@ export type Params<T extends TSchema> = { [Name in keyof Static<T> as SnakeCase<
 export const DateParameter = (description: string) =>
   Type.Unsafe<Date>({ type: 'string', format: 'date-time', description })
 
-/** A URL that an empty value clears. Whether it can work is judged by the core. */
+/** Text that an empty value clears. Whether it can work is judged by the core. */
 export const ClearableText = (options: Record<string, unknown>) =>
   Type.Unsafe<string | null>({ type: 'string', clearable: true, ...options })
+
+export const ClearableInteger = (options: { minimum: number; maximum: number; description: string }) =>
+  Type.Unsafe<number | null>({ type: 'integer', clearable: true, ...options })
+
+export const ClearableBoolean = (options: { description: string }) =>
+  Type.Unsafe<boolean>({ type: 'boolean', clearable: true, ...options })
 
 type Property = {
   type?: string
@@ -43,11 +50,13 @@ export function parseForm<T extends TObject>(schema: T, form: Form, purpose: 'cr
     const values = form.get(name)
     const given = values?.filter((value) => value !== '') ?? []
     if (given.length > 0) params[snakeCase(name)] = parseValues(name, property, given)
-    else if (values && property.clearable && purpose === 'update') params[snakeCase(name)] = null
+    else if (values && property.clearable && purpose === 'update') params[snakeCase(name)] = cleared(property)
     else if (required.has(name) && purpose === 'create') throw missingParameter(name)
   }
   return params as Params<T>
 }
+
+const cleared = ({ type }: Property) => (type === 'boolean' ? false : null)
 
 const snakeCase = (name: string) => name.replace(/(?!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
 

@@ -7,10 +7,14 @@ import { ErrorBody } from './present.ts'
 
 export type Operation = {
   summary: string
+  /** Its name in the OpenAPI document, where the path does not say enough: `ListServiceRecording`. */
+  id?: string
   body?: TObject
   query?: TObject
   /** The body of the answer; none with 204. */
   answer?: TSchema
+  /** Instead: the content types of an answer that is no JSON. */
+  bytes?: string[]
   status?: 200 | 201 | 204
 }
 
@@ -35,14 +39,14 @@ export function route(
   operation: Operation,
   handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
 ): void {
-  const { summary, body, query, answer, status = 200 } = operation
+  const { summary, id = operationId(method, url), body, query, status = 200 } = operation
   const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '')
   app.route({
     method,
     url,
     schema: {
       summary,
-      operationId: operationId(method, url),
+      operationId: id,
       tags: [collectionOf(url)],
       ...(body ? { body, consumes: [FORM] } : {}),
       ...(query ? { querystring: query } : {}),
@@ -51,7 +55,7 @@ export function route(
         ? { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
         : {}),
       response: {
-        [status]: answer ? { ...answer, description: 'Done.' } : { type: 'null', description: 'Done; no body.' },
+        [status]: describeAnswer(operation),
         default: { ...ErrorBody, description: 'Refused: see `code`.' },
       },
     },
@@ -61,6 +65,13 @@ export function route(
       return status === 204 ? reply.send() : result
     },
   })
+}
+
+function describeAnswer({ answer, bytes }: Operation): object {
+  if (answer) return { ...answer, description: 'Done.' }
+  if (!bytes) return { type: 'null', description: 'Done; no body.' }
+  const schema = Type.String({ format: 'binary' })
+  return { description: 'Done.', content: Object.fromEntries(bytes.map((type) => [type, { schema }])) }
 }
 
 /** What the operation is about: the last collection in the path. */
@@ -73,7 +84,7 @@ const collectionOf = (url: string) =>
 /** As the vendor names them: ListSession, CreateSession, FetchSession, UpdateSession, DeleteSession. */
 function operationId(method: Method, url: string): string {
   const collection = collectionOf(url)
-  const isOne = /:\w+$/.test(url) || collection === 'Settings'
+  const isOne = /:\w+$/.test(url) || collection === 'Settings' || collection === 'Media'
   const verbs = isOne
     ? { GET: 'Fetch', POST: 'Update', DELETE: 'Delete' }
     : { GET: 'List', POST: 'Create', DELETE: 'Delete' }

@@ -3,8 +3,9 @@ import type { Outcome } from '../schema.ts'
 import { IS_LIVE } from './live-session.ts'
 
 /**
- * An inbound message in one round trip and one commit: who sent it, to whom it goes, the interaction with its
- * attachments, the session's clock.
+ * An inbound message or call in one round trip and one commit: whose it is, to whom it goes, the interaction with its
+ * attachments, the session's clock. A call is not left to the workers: whoever took it in answers the carrier, and
+ * it is due only so that somebody looks after it (`jobs/calls.ts`).
  * Locking the session's row in `sender` re-reads it, so a close that committed first is seen, and a close that comes later
  * waits and then finds this interaction. A repeat of the event meets the unique index and changes nothing at all.
  * The clock is taken from a common table expression because a distributed write may not have now() inside CASE.
@@ -35,7 +36,7 @@ decision as (
          case when $11 and service.opt_out_words then 'opt-out'
               when sender.sid is null then 'out-of-session'
               when partner.sid is null then 'no-partner'
-              when sender.mode = 'voice-only' then 'mode-mismatch'
+              when sender.mode = case $17::text when 'voice' then 'message-only' else 'voice-only' end then 'mode-mismatch'
               else 'relayed' end as outcome
   from service left join sender on true left join partner on true
   -- Who believed that this service has the number may be out of date; a live participant on it settles that by itself.
@@ -47,17 +48,22 @@ inserted as (
     service_sid, sid, account_sid, session_sid, type, origin, outcome, data_sealed, num_media, num_segments,
     carrier_sid, event_id, dialled_number, sender_sealed, sender_hash, geography,
     inbound_participant_sid, inbound_resource_sid, inbound_resource_status,
-    outbound_participant_sid, outbound_number, outbound_carrier_sid, stage, due_at, date_created, date_updated)
-  select $1, $6, account_sid, case when outcome = 'relayed' then session_sid end, 'message', 'inbound', outcome,
+    outbound_participant_sid, outbound_number, outbound_carrier_sid, stage, due_at, send_started_at,
+    date_created, date_updated)
+  select $1, $6, account_sid, case when outcome = 'relayed' then session_sid end, $17::text, 'inbound', outcome,
     $8, $9, $10, $4, $5, $2,
     case when outcome <> 'relayed' then $12::bytea end, case when outcome <> 'relayed' then $3::bytea end,
     case when outcome <> 'relayed' then $13::jsonb end,
-    case when outcome = 'relayed' then sender_sid end, $7, 'delivered',
+    case when outcome = 'relayed' then sender_sid end, $7, case $17::text when 'voice' then 'in-progress' else 'delivered' end,
     case when outcome = 'relayed' then partner_sid end, case when outcome = 'relayed' then partner_number end,
-    case when outcome = 'relayed' then partner_carrier end,
+    -- A call is put through by the carrier that brought it.
+    case when outcome = 'relayed' then case $17::text when 'voice' then $4 else partner_carrier end end,
     case when outcome = 'relayed' then case when is_intercepted then 'intercept' else 'send' end
          when outcome in ('out-of-session', 'no-partner') then 'out-of-session' end,
-    case when outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end, clock.t, clock.t
+    case when $17::text = 'voice' and outcome = 'relayed' then clock.t + make_interval(secs => $18::int)
+         when $17::text = 'message' and outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end,
+    case when $17::text = 'voice' and outcome = 'relayed' and not is_intercepted then clock.t end,
+    clock.t, clock.t
   from decision, clock
   on conflict (service_sid, carrier_sid, event_id) where event_id is not null do nothing
   returning sid, stage, session_sid
@@ -79,6 +85,9 @@ select decision.outcome, decision.account_sid, decision.session_sid, decision.se
 from decision left join inserted on true`
 
 export type RelayParams = {
+  type: 'message' | 'voice'
+  /** For a call: how soon somebody looks after it. */
+  watch_s: number
   service_sid: string
   proxy_identifier: string
   identifier_hash: Buffer
@@ -86,7 +95,8 @@ export type RelayParams = {
   event_id: string
   interaction_sid: string
   resource_sid: string
-  data_sealed: Buffer
+  /** Null for a call. */
+  data_sealed: Buffer | null
   num_media: number
   num_segments: number
   is_opt_out: boolean
@@ -105,9 +115,9 @@ export type RelayRow = {
 }
 
 /** Undefined when the service is gone, or the number has left it. */
-export async function relayMessageStatement(pool: pg.Pool, params: RelayParams): Promise<RelayRow | undefined> {
+export async function relayEventStatement(pool: pg.Pool, params: RelayParams): Promise<RelayRow | undefined> {
   const { rows } = await pool.query<RelayRow>({
-    name: 'relay-message',
+    name: 'relay-event',
     text,
     values: [
       params.service_sid,
@@ -127,6 +137,8 @@ export async function relayMessageStatement(pool: pg.Pool, params: RelayParams):
       params.media.map((item) => item.token),
       params.media.map((item) => item.source_url_sealed),
       params.media.map((item) => item.content_type ?? null),
+      params.type,
+      params.watch_s,
     ],
   })
   return rows[0]

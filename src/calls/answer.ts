@@ -1,0 +1,91 @@
+import { intercept } from '../callbacks/intercept.ts'
+import { callSettings } from '../core/call-settings.ts'
+import { findByEvent, findCallee, findCallInteraction } from '../core/calls.ts'
+import type { InboundCall } from '../core/carrier.ts'
+import { moveLeg } from '../core/outbound.ts'
+import { relayCall, WATCH_CALL_S } from '../core/relay.ts'
+import { newSid } from '../core/sid.ts'
+import type { Interaction } from '../db/schema.ts'
+import { beginSend } from '../db/statements/begin-send.ts'
+import { addressesOf } from './addresses.ts'
+import type { CallCarrier, CallContext } from './context.ts'
+import { connect, hangUp, reject } from './markup.ts'
+import { answerOutOfSession } from './out-of-session.ts'
+
+/**
+ * A call comes in; the TwiML that answers it comes out. The caller waits, so everything happens now: the look-up and the
+ * interaction in one statement, the intercept, the customer's answer for a stranger. A repeat of the same arrival is
+ * answered from the row that the first one wrote.
+ */
+export async function answerCall(context: CallContext, carrier: CallCarrier, call: InboundCall): Promise<string> {
+  const taken = await relayCall(context.store, context.directory, carrier, call)
+  if (taken.outcome === 'unknown-number') return reject('rejected')
+  if (taken.outcome !== 'duplicate') {
+    const row = await findCallInteraction(context.store, { ...taken, sid: taken.interaction_sid })
+    return row ? await answerAs(context, carrier, call, row) : hangUp()
+  }
+  const row = await findByEvent(context.store, taken.service_sid, carrier.sid, call.event_id)
+  if (row && hasLeft(row)) {
+    // Its leg has begun, so this is no repeat: somebody sent the call to us anew, and that is another interaction.
+    return await answerCall(context, carrier, { ...call, event_id: `${call.event_id}/${newSid('KI')}` })
+  }
+  return row ? await answerAs(context, carrier, call, row) : hangUp()
+}
+
+const hasLeft = ({ outcome, outbound_carrier_id, outbound_resource_status }: Interaction) =>
+  outcome === 'relayed' && (outbound_carrier_id !== null || outbound_resource_status !== null)
+
+async function answerAs(
+  context: CallContext,
+  carrier: CallCarrier,
+  call: InboundCall,
+  row: Interaction,
+): Promise<string> {
+  if (row.outcome === 'relayed') return await putThrough(context, row)
+  if (row.outcome !== 'out-of-session' && row.outcome !== 'no-partner') return reject('rejected')
+  const answer = await answerOutOfSession(context, carrier, call, row)
+  if (typeof answer === 'string') return answer
+  // A session was made for this call, or found: it is relayed as if the session had been there.
+  context.wake()
+  return await putThrough(context, answer.relayed)
+}
+
+/** The caller waits no longer than this for the customer's opinion. */
+const MAX_INTERCEPT_MS = 5_000
+
+async function putThrough(context: CallContext, row: Interaction): Promise<string> {
+  const { store } = context
+  if (row.stage === 'intercept') {
+    const timeout_ms = Math.min(context.intercept_timeout_ms, MAX_INTERCEPT_MS)
+    if ((await intercept(context, row, timeout_ms)) === 'blocked') return reject('rejected')
+    if (!(await beginSend(store.pool, { ...row, lease_s: WATCH_CALL_S }))) {
+      // A repeat of this arrival may have begun it meanwhile; else the session ended while the customer was asked.
+      const now = await findCallInteraction(store, row)
+      if (now?.stage !== 'send') return await cancel(context, row)
+    }
+  }
+  const callee = await findCallee(store, row)
+  if (!callee) return await cancel(context, row)
+  if (callee.carrier_sid !== row.carrier_sid) return await refuse(context, row)
+  const service = await store.db
+    .selectFrom('services')
+    .selectAll()
+    .where('sid', '=', row.service_sid)
+    .executeTakeFirstOrThrow()
+  return connect(callee, callSettings(store, service), addressesOf(store, row))
+}
+
+async function cancel({ store, wake }: CallContext, row: Interaction) {
+  await moveLeg(store, row, { type: 'voice', ...noLeg, status: 'canceled' })
+  wake()
+  return hangUp()
+}
+
+/** The partner's number is another carrier's: this one could only show the caller's own, so it does not dial at all. */
+async function refuse({ store, wake }: CallContext, row: Interaction) {
+  await moveLeg(store, row, { type: 'voice', ...noLeg, status: 'failed', error_code: 80613 })
+  wake()
+  return hangUp()
+}
+
+const noLeg = { carrier_call_id: undefined, duration_s: undefined, error_code: undefined }

@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { BadWebhook, type Carrier, type WebhookRequest } from '../core/carrier.ts'
+import { isSid } from '../core/sid.ts'
+import type { HttpContext } from './context.ts'
+import { isUnavailable } from './errors.ts'
+
+/** What every door for carriers needs: the raw body, their format of errors, and proof of who is calling. */
+export function asWebhooks(app: FastifyInstance, context: HttpContext): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+  app.setErrorHandler(async (error: Error, request, reply) => {
+    if (error instanceof BadWebhook) return reply.code(400).type('text/plain').send(error.message)
+    const { statusCode } = error as { statusCode?: number }
+    if (statusCode && statusCode < 500 && !isUnavailable(error)) return reply.code(statusCode).send()
+    context.log.error({ err: error, request_id: request.id }, 'a webhook could not be taken in')
+    return reply.code(503).header('Retry-After', '1').send()
+  })
+}
+
+const MAX_FIELD = 1000
+
+/** What the database would refuse however often it came: it has no NUL in a text, and no endless key in an index. */
+export function refuseUnstorable(...texts: string[]) {
+  if (texts.some((text) => text.includes('\0'))) throw new BadWebhook('There is a NUL in it.')
+  if (texts.some((text) => text.length > MAX_FIELD)) throw new BadWebhook('A field in it is too long.')
+}
+
+export type Genuine = { sid: string; account_sid: string; carrier: Carrier; webhook: WebhookRequest }
+
+export async function verify(
+  context: HttpContext,
+  request: FastifyRequest,
+  sid = (request.params as { CarrierSid: string }).CarrierSid,
+): Promise<Genuine | { refusal: 403 | 404 }> {
+  const found = isSid('MC', sid) ? await context.carriers.find(sid) : undefined
+  if (!found) return { refusal: 404 }
+  const webhook = {
+    method: request.method,
+    // Signed is the address the carrier was given, which configuration knows and the Host header may not.
+    url: context.store.rules.public_url + request.url,
+    headers: request.headers,
+    body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+  }
+  if (found.carrier.verify(webhook)) return { ...found, sid, webhook }
+  // Anybody can send such a request, so it leaves a line in the log and nothing in the database.
+  context.log.warn({ carrier_sid: sid, error_code: 80625 }, 'a webhook was refused: its signature does not fit')
+  return { refusal: 403 }
+}
