@@ -20,14 +20,22 @@ export type SendResult =
   | { result: 'later' }
   | { result: 'canceled' }
 
-/** How long a claim lasts: longer than every outside call in it together may take. */
-export const SEND_LEASE_S = 120
+/**
+ * How long a claim lasts: longer than one request to a carrier. Work that takes longer is held on to (`jobs/leases.ts`); that
+ * of a process that died is taken up by another when this has passed.
+ */
+export const SEND_LEASE_S = 25
 const MAX_ATTEMPTS = 12
 /** Wait before asking what became of a send: a carrier that timed out may still be at it, and its report may tell us. */
 const ASK_AFTER_S = 60
 const RETRY_S = [2, 5, 15, 60, 300, 900, 1800, 3600]
 
-export async function sendClaimed(store: Store, carriers: Carriers, claimed: ClaimedInteraction): Promise<SendResult> {
+export async function sendClaimed(
+  store: Store,
+  carriers: Carriers,
+  claimed: ClaimedInteraction,
+  isHeld = () => true,
+): Promise<SendResult> {
   const carrier = (await carriers.find(claimed.outbound_carrier_sid ?? ''))?.carrier
   if (!carrier) return await postpone(store, claimed, undefined)
   try {
@@ -42,6 +50,8 @@ export async function sendClaimed(store: Store, carriers: Carriers, claimed: Cla
     // Fetching attachments and asking the carrier take their time, and the session may have closed meanwhile.
     const waited = claimed.num_media > 0 || claimed.started_before !== null
     if (waited && claimed.session_sid && !(await isStillLive(store.pool, claimed))) return await cancel(store, claimed)
+    // This process stood still for so long that another may have taken the message up.
+    if (!isHeld()) return { result: 'later' }
     return await recordSent(store, claimed, await carrier.sendMessage(message))
   } catch (error) {
     // Another message was given this carrier's id: which of the two it is of is to be found out.

@@ -60,6 +60,24 @@ export async function claimInteractions(
   }
 }
 
+/** Holds claimed interactions for longer; what is put off for longer than that, or finished, stays so. */
+export async function renewClaims(
+  pool: pg.Pool,
+  claimed: { service_sid: string; sid: string }[],
+  lease_s: number,
+): Promise<void> {
+  await pool.query({
+    name: 'renew-claims',
+    text: `
+with clock as (select now() as t)
+update interactions i set due_at = clock.t + make_interval(secs => $1)
+from unnest($2::text[], $3::text[]) as held (service_sid, sid), clock
+where i.service_sid = held.service_sid and i.sid = held.sid
+  and i.due_at > clock.t and i.due_at < clock.t + make_interval(secs => $1)`,
+    values: [lease_s, claimed.map((row) => row.service_sid), claimed.map((row) => row.sid)],
+  })
+}
+
 /** Takes one interaction that its maker set aside for itself, though it is not due for others yet. */
 export async function claimInteraction(
   pool: pg.Pool,
