@@ -135,7 +135,7 @@ export function keyCommands(program: Command): void {
 }
 
 export function carrierCommands(program: Command): void {
-  const carriers = program.command('carriers').description('who moves the messages of an account')
+  const carriers = program.command('carriers').description('who moves the messages and calls of an account')
   carriers
     .command('add <kind>')
     .description(`connect an account to a carrier: ${Object.keys(allFactories).join(', ')}`)
