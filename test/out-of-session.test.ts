@@ -178,6 +178,7 @@ test('auto-create that cannot be done drops the message, on record, and leaves n
     [{ participantIdentifier: office.identifier, dateExpiry: '2001-01-01T00:00:00Z' }, 80701],
     [{ uniqueName: 'nobody' }, 12100],
     [{ participantIdentifier: office.identifier, ttl: '10' }, 12100],
+    [{ participantIdentifier: office.identifier, mode: 'voice-only' }, 80910],
   ]
   for (const [answer] of refusals) {
     receiver.answer = () => json(answer)

@@ -1,10 +1,9 @@
 import { intercept } from '../callbacks/intercept.ts'
 import { callSettings } from '../core/call-settings.ts'
-import { findByEvent, findCallee, findCallInteraction } from '../core/calls.ts'
+import { findByEvent, findCallee, findCallInteraction, recordRecorded } from '../core/calls.ts'
 import type { InboundCall } from '../core/carrier.ts'
 import { moveLeg } from '../core/outbound.ts'
 import { relayCall, WATCH_CALL_S } from '../core/relay.ts'
-import { newSid } from '../core/sid.ts'
 import type { Interaction } from '../db/schema.ts'
 import { beginSend } from '../db/statements/begin-send.ts'
 import { addressesOf } from './addresses.ts'
@@ -27,13 +26,12 @@ export async function answerCall(context: CallContext, carrier: CallCarrier, cal
   const row = await findByEvent(context.store, taken.service_sid, carrier.sid, call.event_id)
   if (row && hasLeft(row)) {
     // Its leg has begun, so this is no repeat: somebody sent the call to us anew, and that is another interaction.
-    return await answerCall(context, carrier, { ...call, event_id: `${call.event_id}/${newSid('KI')}` })
+    return await answerCall(context, carrier, { ...call, event_id: `${call.event_id}/${row.sid}` })
   }
   return row ? await answerAs(context, carrier, call, row) : hangUp()
 }
 
-const hasLeft = ({ outcome, outbound_carrier_id, outbound_resource_status }: Interaction) =>
-  outcome === 'relayed' && (outbound_carrier_id !== null || outbound_resource_status !== null)
+const hasLeft = ({ outcome, outbound_carrier_id }: Interaction) => outcome === 'relayed' && outbound_carrier_id !== null
 
 async function answerAs(
   context: CallContext,
@@ -41,7 +39,8 @@ async function answerAs(
   call: InboundCall,
   row: Interaction,
 ): Promise<string> {
-  if (row.outcome === 'relayed') return await putThrough(context, row)
+  // One that ended without a leg was ended by us, and a repeat hears the same.
+  if (row.outcome === 'relayed') return row.outbound_resource_status ? hangUp() : await putThrough(context, row)
   if (row.outcome !== 'out-of-session' && row.outcome !== 'no-partner') return reject('rejected')
   const answer = await answerOutOfSession(context, carrier, call, row)
   if (typeof answer === 'string') return answer
@@ -72,7 +71,9 @@ async function putThrough(context: CallContext, row: Interaction): Promise<strin
     .selectAll()
     .where('sid', '=', row.service_sid)
     .executeTakeFirstOrThrow()
-  return connect(callee, callSettings(store, service), addressesOf(store, row))
+  const settings = callSettings(store, service)
+  if (settings.recording) await recordRecorded(store, row)
+  return connect(callee, settings, addressesOf(store, row))
 }
 
 async function cancel({ store, wake }: CallContext, row: Interaction) {

@@ -43,9 +43,17 @@ export async function handOn(
   }
 }
 
-/** `after` says which arrival sent the call here again, so that it counts as another one. */
-const ingressOf = (public_url: string, { sid }: CallCarrier, row: Interaction) =>
-  `${public_url}/webhooks/${sid}/calls?after=${row.sid}`
+const MAX_BOUNCES = 20
+
+/**
+ * `after` says which arrival sent the call here again, so that it counts as another one, and how many did so before: an
+ * application that sends every call back would go on for ever.
+ */
+function ingressOf(public_url: string, { sid }: CallCarrier, { sid: row_sid, event_id }: Interaction): string {
+  const bounces = Number(/\/KI\w{32}\.(\d+)$/.exec(event_id ?? '')?.[1] ?? 0) + 1
+  if (bounces > MAX_BOUNCES) throw new TwimlError(`The TwiML sent the call back more than ${MAX_BOUNCES} times.`, 11200)
+  return `${public_url}/webhooks/${sid}/calls?after=${row_sid}.${bounces}`
+}
 
 /** Ours, by either name, or the vendor's, which applications that moved here may still have. */
 function isIngress(public_url: string, address: string): boolean {

@@ -10,5 +10,5 @@ export const lastMinute = (store: Store, call: Interaction, settings: CallSettin
   language: settings.speech_language,
   room: call.sid,
   seconds_left: LAST_MINUTE_S,
-  recording_url: settings.recording ? addressesOf(store, call)('recording?kind=call') : undefined,
+  recording_url: call.is_recorded ? addressesOf(store, call)('recording?kind=call') : undefined,
 })

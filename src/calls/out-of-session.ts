@@ -47,7 +47,7 @@ export async function answerOutOfSession(
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     await recordCallEvent(store, row, { error_code: error.code, message: error.message })
-    return apologise()
+    return error.code === 80911 ? reject('rejected') : apologise()
   }
   return await relayed(context, row)
 }

@@ -21,7 +21,8 @@ export type AutoCreate = {
 
 /**
  * The session a customer asked for: the sender on the number that was dialled, reserved or not, and the second person.
- * The same message is then relayed as if the session had been there. Throws what `createSession` throws.
+ * The same message is then relayed as if the session had been there. Throws what `createSession` throws, and 80910 or
+ * 80911 when the session would not take what came.
  * The service's default ttl does not apply: https://www.twilio.com/docs/proxy/out-session-callback-response-guide
  */
 export async function autoCreateSession(
@@ -30,6 +31,7 @@ export async function autoCreateSession(
   message: Interaction,
   wanted: AutoCreate,
 ): Promise<void> {
+  if (wanted.mode === refusing(message)) throw new ProxyError(message.type === 'voice' ? 80911 : 80910)
   try {
     await autoCreateInBestMode(store, service, message, wanted)
   } catch (error) {

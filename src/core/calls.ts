@@ -75,8 +75,6 @@ export async function recordCallReport(
   report: CallReport,
 ): Promise<boolean> {
   const { answered, ...change } = report
-  // Of a deleted one only that it came is remembered, and nothing is added to that.
-  if ((await findCallInteraction(store, leg))?.outcome === 'deleted') return false
   const moved = await moveLeg(store, { ...leg, carrier_sid: carrier.sid }, { ...change, type: 'voice' }).catch(
     (error) => {
       if (isTakenByAnother(error)) return undefined
@@ -114,6 +112,16 @@ async function recordAnswered(store: Store, leg: Leg) {
     .where('sid', '=', leg.sid)
     .where('stage', '=', 'send')
     .where('answered_at', 'is', null)
+    .execute()
+}
+
+/** The call is recorded, and both are told so. */
+export async function recordRecorded(store: Store, leg: Leg): Promise<void> {
+  await store.db
+    .updateTable('interactions')
+    .set({ is_recorded: true })
+    .where('service_sid', '=', leg.service_sid)
+    .where('sid', '=', leg.sid)
     .execute()
 }
 

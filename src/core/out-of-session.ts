@@ -70,8 +70,9 @@ export async function recordUnanswered(
   { url, error_code, reason }: { url: string | null; error_code: ErrorCode; reason: string },
 ): Promise<void> {
   if (error_code === 80905 && row.outcome === 'no-partner') return
-  const values = { url: url ?? '', reason, content_type: reason }
-  await recordEvent(store, { ...about(row, history), error_code, values })
+  // Which type it was instead is not known here, but what was wrong with it is.
+  const message = error_code === 12300 ? { message: `${reason} Answer with application/xml or JSON.` } : {}
+  await recordEvent(store, { ...about(row, history), error_code, values: { url: url ?? '', reason }, ...message })
 }
 
 const about = ({ account_sid, service_sid, sid }: Interaction, history: PairHistory | undefined) => ({

@@ -196,6 +196,7 @@ type InteractionTable = Stamps & {
   attempts: Generated<number>
   send_started_at: Date | null
   duration_s: number | null
+  is_recorded: Generated<boolean>
   answered_at: Date | null
 }
 

@@ -63,7 +63,7 @@ async function answer(context: HttpContext, genuine: Genuine, request: FastifyRe
   const call = genuine.carrier.parseCall(genuine.webhook)
   const { after } = request.query as { after?: unknown }
   // A customer's document sent the call to us: by that it is another arrival, even while it still rings.
-  if (typeof after === 'string' && isSid('KI', after)) call.event_id += `/${after}`
+  if (typeof after === 'string' && /^KI[0-9a-f]{32}\.\d{1,2}$/.test(after)) call.event_id += `/${after}`
   refuseUnstorable(call.event_id, call.from, call.to)
   return await answerCall(context, genuine, call)
 }

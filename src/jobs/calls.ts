@@ -21,21 +21,20 @@ export async function lookAfterCall(context: JobContext, call: ClaimedInteractio
     if (carrier && call.stage === 'announce') return await announce(context, carrier, call)
     const report = carrier && (await findOut(carrier, call))
     if (report?.status === 'initiated') return await watchAgain(store, call, 'send', WATCH_TALK_S)
-    if (report && call.outbound_carrier_id) {
-      await recordCallReport(store, { sid: call.carrier_sid, account_sid: call.account_sid }, call, report)
-    } else {
-      // The caller hung up before there was a leg, or nobody knows of it any more.
-      const status = call.outbound_carrier_id ? 'failed' : 'canceled'
-      const unknown = { carrier_call_id: undefined, duration_s: undefined, error_code: undefined }
-      await moveLeg(store, call, { type: 'voice', status, ...unknown })
-    }
+    const isOfLeg = call.outbound_carrier_id || report?.carrier_call_id !== call.inbound_resource_sid
+    const ids = { sid: call.carrier_sid, account_sid: call.account_sid }
+    if (report && isOfLeg && (await recordCallReport(store, ids, call, report))) return
+    // The caller hung up before there was a leg, or nobody knows of it any more.
+    const status = call.outbound_carrier_id ? 'failed' : 'canceled'
+    const unknown = { carrier_call_id: undefined, duration_s: undefined, error_code: undefined }
+    await moveLeg(store, call, { type: 'voice', status, ...unknown })
   } catch (error) {
     if (!(error instanceof CarrierError)) throw error
     await watchAgain(store, call, 'send', WATCH_CALL_S)
   }
 }
 
-/** Before there is a leg to the partner, whether the caller is still there. */
+/** Without a leg that we have heard of, what became of the caller, or of a leg that was made all the same. */
 const findOut = async (carrier: Carrier, call: ClaimedInteraction): Promise<CallReport | undefined> => {
   const id = call.outbound_carrier_id ?? call.inbound_resource_sid
   return id ? await carrier.findCall(id) : undefined
@@ -54,5 +53,11 @@ async function announce({ store }: JobContext, carrier: Carrier, call: ClaimedIn
   }
   // First the mark: the carrier asks where the caller is to go before it has answered us.
   await watchAgain(store, call, 'rejoin', LAST_MINUTE_S * 2)
-  await carrier.announce({ inbound_id, outbound_id }, lastMinute(store, call, settings))
+  try {
+    await carrier.announce({ inbound_id, outbound_id }, lastMinute(store, call, settings))
+  } catch (error) {
+    if (!(error instanceof CarrierError) || error.outcome !== 'unknown') throw error
+    // It may have parted them all the same, and then the caller has still to be sent after the partner.
+    await watchAgain(store, call, 'rejoin', LAST_MINUTE_S)
+  }
 }

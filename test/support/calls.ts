@@ -252,6 +252,7 @@ export async function assertMasked({ server, phones }: Talk, from: Talker, to: T
   for (const call of inbound) assert.equal(call.number, to.proxy)
   const shown = JSON.stringify([listed, await server.handset(to.identifier)])
   for (const hidden of [from.identifier, from.proxy]) assert(!shown.includes(hidden.slice(2)), hidden)
+  for (const line of server.logged) assert(!line.includes(from.identifier.slice(2)), line)
 }
 
 /** An answer of the customer's application. */

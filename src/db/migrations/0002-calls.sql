@@ -16,6 +16,8 @@ alter table services
 -- when nobody told us.
 alter table interactions
   add column duration_s integer,
+  -- Both people were told so when it began: what is recorded later was announced too.
+  add column is_recorded boolean not null default false,
   add column answered_at timestamptz;
 
 -- What was recorded lies at the carrier; here stands where. `delete_at`: the interaction is gone, and the carrier is to be

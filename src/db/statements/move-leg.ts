@@ -14,7 +14,7 @@ leg as (
          $3 = 'completed' or s.greeting is not null or s.recording
            or s.voicemail is not null and $3 <> 'canceled' as was_answered
   from interactions i left join services s on s.sid = i.service_sid
-  where i.service_sid = $1 and i.sid = $2 and ($9::text is null or i.outbound_carrier_sid = $9)
+  where i.service_sid = $1 and i.sid = $2 and i.outcome <> 'deleted' and ($9::text is null or i.outbound_carrier_sid = $9)
     and ($5::text is null or i.outbound_carrier_id is null or i.outbound_carrier_id = $5)
   for update of i
 ),
