@@ -187,6 +187,7 @@ const BAD: [path: string, body: unknown, code: number][] = [
   ['/clock', {}, 80701],
   ['/clock', { advance_s: -1 }, 80701],
   ['/clock', { advance_s: '5' }, 80701],
+  ['/clock', { advance_s: 0, stopped: 'yes' }, 80701],
   ['/clock', { advance_s: 31 * 24 * 3600 + 1 }, 80701],
   ['/clock', undefined, 20001],
 ]

@@ -108,3 +108,21 @@ test('a message that takes its time arrives and is reported when its account’s
   assert.equal(secondsOf(message?.date ?? assert.fail('it arrived')), 30)
   assert.deepEqual(network.messagesOf(ACCOUNT, BOB), [])
 })
+
+test('a clock that was stopped moves by advances alone, and goes on from there once it is started', async () => {
+  const source = startClock()
+  const clock = createClock(source)
+  const happened: string[] = []
+  const note = (what: string) => () => void happened.push(`${what} ${secondsOf(clock.now())}`)
+  clock.stop()
+  clock.schedule(note('now'), 0)
+  clock.schedule(note('later'), 2000)
+  await source.advance(5000)
+  assert.deepEqual([secondsOf(clock.now()), happened], [0, ['now 0']])
+  await clock.advance(2000)
+  assert.deepEqual([secondsOf(clock.now()), happened], [2, ['now 0', 'later 2']])
+  clock.schedule(note('running'), 1000)
+  clock.start()
+  await source.advance(1000)
+  assert.deepEqual([secondsOf(clock.now()), happened.at(-1)], [3, 'running 3'])
+})

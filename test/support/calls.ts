@@ -30,7 +30,7 @@ export type Phones = ReturnType<typeof phonesOf>
 
 /**
  * The handsets of the server's account. Each step resolves once all that follows from it without time passing has
- * happened; time passes by `advance`.
+ * happened; time passes by `advance` alone.
  */
 export function phonesOf(server: TestServer) {
   const ask = async (path: string, json?: unknown) => {
@@ -40,7 +40,7 @@ export function phonesOf(server: TestServer) {
     return answer.body
   }
   const place = async (from: string, to: string): Promise<string> => (await ask('/calls', { from, to })).sid
-  const advance = async (advance_s: number) => void (await ask('/clock', { advance_s }))
+  const advance = async (advance_s: number) => void (await ask('/clock', { advance_s, stopped: true }))
   return {
     advance,
     /** Without waiting for what follows. */

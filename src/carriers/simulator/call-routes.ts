@@ -67,7 +67,11 @@ export function callRoutes(
   })
 
   app.post('/clock', { schema }, async (request) => {
-    const now = await network.clockOf(accountOf(request)).advance(parseAdvance(request.body) * 1000)
+    const { advance_s, stopped } = parseAdvance(request.body)
+    const clock = network.clockOf(accountOf(request))
+    if (stopped === true) clock.stop()
+    if (stopped === false) clock.start()
+    const now = await clock.advance(advance_s * 1000)
     return { now: presentTime(now) }
   })
 
@@ -102,9 +106,10 @@ function parseDigits(json: unknown): { number: string; action: Action } {
   throw invalidParameter('digits', `Give up to ${MAX_DIGITS} keys of a phone: digits, * and #.`)
 }
 
-function parseAdvance(json: unknown): number {
-  const { advance_s } = parseObject(json, 'advance_s')
-  if (typeof advance_s === 'number' && advance_s >= 0 && advance_s <= MAX_ADVANCE_S) return advance_s
+function parseAdvance(json: unknown): { advance_s: number; stopped: boolean | undefined } {
+  const { advance_s, stopped } = parseObject(json, 'advance_s')
+  if (stopped !== undefined && typeof stopped !== 'boolean') throw invalidParameter('stopped', 'Give true or false.')
+  if (typeof advance_s === 'number' && advance_s >= 0 && advance_s <= MAX_ADVANCE_S) return { advance_s, stopped }
   throw invalidParameter('advance_s', `Give a number of seconds from 0 to ${MAX_ADVANCE_S}.`)
 }
 

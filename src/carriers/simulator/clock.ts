@@ -7,14 +7,17 @@ export type TimeSource = {
 }
 
 /**
- * The time of one account's part of the network. It goes as time goes, and `advance` moves it ahead of that: what is due
- * until then happens at once, one after the other, each at its own moment and with all that follows from it.
+ * The time of one account's part of the network. It goes as time goes, or stands still, and `advance` moves it on: what is
+ * due until then happens at once, one after the other, each at its own moment and with all that follows from it.
  */
 export type Clock = TimeSource & {
   wait(delay_ms: number): Promise<void>
   /** Does something outside that takes real time; an advance waits for it before time moves on. */
   outside<T>(act: () => Promise<T>): Promise<T>
   advance(ms: number): Promise<Date>
+  /** From here on it moves by `advance` alone, until it is started again. */
+  stop(): void
+  start(): void
 }
 
 /** A machine's timers count no further; what is due later is looked at again then. */
@@ -34,12 +37,14 @@ type Task = { at: number; run: () => void; disarm: () => void }
 export function createClock(source: TimeSource): Clock {
   const tasks = new Set<Task>()
   let ahead_ms = 0
-  /** Where an advance has got to; undefined while time goes by itself. */
+  /** Where an advance has got to; undefined while there is none. */
   let moment: number | undefined
+  /** Where it stands still; undefined while time goes by itself. */
+  let stopped: number | undefined
   let advancing: Promise<unknown> = Promise.resolve()
   const { outside, settle } = watchOutside()
 
-  const time = () => moment ?? source.now().getTime() + ahead_ms
+  const time = () => moment ?? stopped ?? source.now().getTime() + ahead_ms
 
   function run(task: Task) {
     tasks.delete(task)
@@ -53,6 +58,7 @@ export function createClock(source: TimeSource): Clock {
       () => {
         // An advance runs what is due in its order, and sets the timers anew when it is over.
         if (moment !== undefined || !tasks.has(task)) return
+        if (stopped !== undefined && task.at > stopped) return
         if (left_ms > MAX_TIMER_MS) arm(task)
         else run(task)
       },
@@ -66,7 +72,12 @@ export function createClock(source: TimeSource): Clock {
       run(next)
       await settle()
     }
-    ahead_ms = until - source.now().getTime()
+    setTo(until)
+  }
+
+  function setTo(now: number) {
+    ahead_ms = now - source.now().getTime()
+    if (stopped !== undefined) stopped = now
     moment = undefined
     for (const task of tasks) {
       task.disarm()
@@ -96,6 +107,14 @@ export function createClock(source: TimeSource): Clock {
       })
       advancing = turn
       return await turn
+    },
+    stop() {
+      stopped ??= time()
+    },
+    start() {
+      const now = time()
+      stopped = undefined
+      if (moment === undefined) setTo(now)
     },
   }
   return clock
