@@ -133,7 +133,7 @@ export type InboundCall = {
 }
 
 /** In the order of their rank: whatever the order of the reports, a leg ends at the last of these. */
-export const CALL_STATUSES = ['initiated', 'canceled', 'failed', 'no-answer', 'busy', 'completed'] as const
+export const CALL_STATUSES = ['initiated', 'no-answer', 'canceled', 'failed', 'busy', 'completed'] as const
 export type CallStatus = (typeof CALL_STATUSES)[number]
 
 /** `answered` is true from the first moment of talk on; a leg that rings or talks is `initiated`. */
