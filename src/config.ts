@@ -115,6 +115,12 @@ export const SETTINGS = {
     fallback: '90',
     parse: wholeNumber(0, 36_500),
   },
+  number_hold_days: {
+    name: 'MASKLINE_NUMBER_HOLD_DAYS',
+    help: 'For how many days a number that moved to another service is kept from those who used it before; 0 for none.',
+    fallback: '45',
+    parse: wholeNumber(0, 36_500),
+  },
   radius_miles: {
     name: 'MASKLINE_RADIUS_MILES',
     help: 'How near a proxy number is for the geo match level "radius".',

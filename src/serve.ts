@@ -12,12 +12,14 @@ import { createAuthenticator } from './core/accounts.ts'
 import { type CarrierFactory, type Carriers, createCarriers, listCarriers } from './core/carriers.ts'
 import { createDirectory } from './core/directory.ts'
 import { openKeyring } from './core/keys.ts'
+import { limitStore } from './core/limited-store.ts'
 import { recordReport } from './core/outbound.ts'
 import { relayMessage } from './core/relay.ts'
 import { openKysely, type Store } from './core/store.ts'
 import { migrate } from './db/migrate.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import type { HttpContext } from './http/context.ts'
+import { DATABASE_LIMIT_MS } from './http/genuine.ts'
 import { createServer } from './http/server.ts'
 import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
@@ -27,6 +29,12 @@ import { VERSION } from './version.ts'
 
 /** Balancers get this long to see that readiness fails before the door closes. */
 const DRAIN_MS = 1_000
+
+/**
+ * How long the workers wait for the database. A server that is gone without a word, as when a machine fails, would else
+ * keep them waiting for a quarter of an hour, until the system gives the connection up.
+ */
+const JOBS_LIMIT_MS = 20_000
 
 export type Running = { url: string; port: number; store: Store; stop(): Promise<void> }
 
@@ -51,10 +59,11 @@ export async function openStore(
   try {
     await migrate(database.pool, options)
     const db = openKysely(database.pool)
-    const { public_url, number_validation, radius_miles, match_calling_code, retention_days } = config
+    const { public_url, number_validation, radius_miles, match_calling_code, retention_days, number_hold_days } = config
     const { ring_timeout_s, max_call_s } = config
     const calls = { ring_timeout_s, max_call_s }
-    const rules = { public_url, number_validation, radius_miles, match_calling_code, retention_days, ...calls }
+    const days = { retention_days, number_hold_days }
+    const rules = { public_url, number_validation, radius_miles, match_calling_code, ...days, ...calls }
     return { store: { db, pool: database.pool, keys: await openKeyring(db, masterKey), rules }, database }
   } catch (error) {
     await database.stop()
@@ -78,13 +87,15 @@ export async function startServer(given: Config, masterKey: Buffer, options: Ser
 
 async function assemble(config: Config, store: Store, database: Database, options: ServeOptions): Promise<Running> {
   const { log } = options
-  const directory = createDirectory(store)
+  // Carriers ask these two first, and wait for nothing longer.
+  const brief = limitStore(store, DATABASE_LIMIT_MS)
+  const directory = createDirectory(brief)
   let wake: () => void = () => undefined
   let app: FastifyInstance | undefined
   const request: OwnRequest = (call) => requestOwn(app, config, call)
   const network = simulatedNetwork({ store, directory, log, wake: () => wake(), request })
   const { simulator, ...real } = carrierKinds(network)
-  const carriers = createCarriers(store, config.simulator ? { simulator, ...real } : real)
+  const carriers = createCarriers(brief, config.simulator ? { simulator, ...real } : real)
   await options.prepare?.(store, carriers)
   const guard = createGuard({ allow: config.callback_allow })
 
@@ -108,7 +119,7 @@ async function assemble(config: Config, store: Store, database: Database, option
   await app.listen({ port: config.port, host: config.host })
 
   const { intercept_timeout_ms } = config
-  const jobs = { store, carriers, guard, intercept_timeout_ms, log, wake: () => wake() }
+  const jobs = { store: limitStore(store, JOBS_LIMIT_MS), carriers, guard, intercept_timeout_ms, log, wake: () => wake() }
   const workers = [startInteractionWorker(jobs), startCallbackWorker(jobs)]
   const sweeper = startSweeper({ store, carriers, log })
   wake = () => {

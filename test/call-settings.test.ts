@@ -19,6 +19,8 @@ const DEFAULTS = {
   voicemail: null,
   voicemail_max_length: 120,
   speech_language: 'en-US',
+  cool_down: 259_200,
+  cool_down_mode: 'best-effort',
 }
 const ALL = {
   RingTimeout: '5',
@@ -31,6 +33,8 @@ const ALL = {
   Voicemail: 'ü'.repeat(1000),
   VoicemailMaxLength: '600',
   SpeechLanguage: 'de-DE',
+  CoolDown: '31536000',
+  CoolDownMode: 'strict',
 }
 
 async function makeSettings(server: TestServer) {
@@ -63,6 +67,8 @@ test('every call setting is off, or as the deployment has it, until it is set, a
     voicemail: ALL.Voicemail,
     voicemail_max_length: 600,
     speech_language: 'de-DE',
+    cool_down: 31_536_000,
+    cool_down_mode: 'strict',
   }
   assert.deepEqual((await set(ALL)).body, expected)
   assert.deepEqual((await set({})).body, expected, 'what is not given stays')
@@ -89,6 +95,8 @@ test('a setting that cannot work is refused with what to do, and changes nothing
     ['MaxDuration', '9', /whole number from 10 to 86400/],
     ['MaxDuration', '86401', /whole number/],
     ['VoicemailMaxLength', '4', /whole number from 5 to 600/],
+    ['CoolDown', '-1', /whole number from 0 to 31536000/],
+    ['CoolDown', '31536001', /whole number from 0 to 31536000/],
     ['Recording', 'yes', /true or false/],
     ['SpeechLanguage', 'english', /as in en-US/],
     ['SpeechLanguage', 'en_US', /as in en-US/],

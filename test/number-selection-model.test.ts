@@ -50,6 +50,7 @@ const anyRequest = fc
     mode: fc.constantFrom('voice-and-message', 'voice-only', 'message-only'),
     geo_match_level: fc.constantFrom('country', 'area-code', 'extended-area-code', 'overlay', 'radius'),
     number_selection_behavior: fc.constantFrom('prefer-sticky', 'avoid-sticky'),
+    cool_down_mode: fc.constantFrom('best-effort', 'strict'),
     pool: fc.uniqueArray(anyNumber, { maxLength: 30, selector: (number) => number.phone_number }),
     match_calling_code: fc.boolean(),
     seed: fc.integer(),
@@ -57,10 +58,14 @@ const anyRequest = fc
   .chain(({ seed, pool, ...rest }) => {
     const someOf = fc.subarray(pool.map((number) => number.phone_number))
     return fc
-      .record({ taken: someOf, avoid: someOf, used: someOf, times: fc.array(fc.nat(5), { minLength: 30 }) })
-      .map(({ taken, avoid, used, times }) => {
-        const last_used = new Map(used.map((number, index) => [number, times[index] ?? 0]))
-        const sets = { taken: new Set(taken), avoid: new Set(avoid), last_used }
+      .record({
+        ...{ taken: someOf, avoid: someOf, used: someOf, released: someOf },
+        times: fc.array(fc.nat(5), { minLength: 30 }),
+      })
+      .map(({ taken, avoid, used, released, times }) => {
+        const timed = (numbers: string[]) => new Map(numbers.map((number, index) => [number, times[index] ?? 0]))
+        const histories = { last_used: timed(used), cooling: timed(released) }
+        const sets = { taken: new Set(taken), avoid: new Set(avoid), ...histories }
         return requestWith({ ...rest, ...sets, pool, random: seededRandom(seed) })
       })
   })
@@ -108,6 +113,9 @@ test('taking away what a step needs, and nothing else, gives the code of that st
       }
       expectCode(80207, { pool: change({ is_reserved: true }) })
       expectCode(80208, { taken: new Set(pool.map((number) => number.phone_number)) })
+      const cooling = new Map(pool.map((number) => [number.phone_number, 0]))
+      expectCode(80208, { cooling, cool_down_mode: 'strict' })
+      assert.ok(succeeds({ ...request, cooling, cool_down_mode: 'best-effort' }), 'best effort refuses nobody')
     }),
     { numRuns: 1_000 },
   )
@@ -137,6 +145,10 @@ function constraints(request: NumberRequest): Constraint[] {
     { code: () => 80206, holds: (number) => areaRank(number, request) < 2 },
     { code: () => 80207, holds: (number) => !number.is_reserved },
     { code: () => 80208, holds: (number) => !request.taken.has(number.phone_number) },
+    {
+      code: () => 80208,
+      holds: (number) => request.cool_down_mode === 'best-effort' || !request.cooling.has(number.phone_number),
+    },
   ]
 }
 
@@ -167,7 +179,8 @@ function rankOf(number: PoolNumber, request: NumberRequest): number[] {
   const used = request.last_used.get(number.phone_number)
   const recency = request.number_selection_behavior === 'prefer-sticky' ? 10 - (used ?? -1) : (used ?? -1)
   const partner = Number(request.avoid.has(number.phone_number))
-  return [countryRank(number, request), areaRank(number, request), recency, number.pairs, partner]
+  const released = request.cooling.get(number.phone_number) ?? -1
+  return [released, countryRank(number, request), areaRank(number, request), recency, number.pairs, partner]
 }
 
 function compareRanks(a: number[], b: number[]): number {

@@ -154,6 +154,33 @@ test('prefer-sticky takes the number used last, avoid-sticky one never used or t
   assert.deepEqual(shunned, ['+12025550112', '+12025550111', '+12025550110'])
 })
 
+test('a number that is cooling down comes after all others, the one released longest ago first, or not at all', () => {
+  const pool = [
+    poolNumber('+12025550110'),
+    poolNumber('+12025550111'),
+    poolNumber('+14165550112', { iso_country: 'CA', pairs: 9 }),
+    poolNumber('+12025550113', { pairs: 9 }),
+  ]
+  const cooling = new Map([
+    ['+12025550110', 2_000],
+    ['+12025550111', 1_000],
+  ])
+  const best = ['+12025550113', '+14165550112']
+  for (const number_selection_behavior of ['prefer-sticky', 'avoid-sticky'] as const) {
+    const request = { pool, cooling, last_used: cooling, number_selection_behavior }
+    assert.deepEqual(ranked(request), [...best, '+12025550111', '+12025550110'])
+    assert.deepEqual(ranked({ ...request, cool_down_mode: 'strict' }), best)
+  }
+  const taken = new Set(best)
+  const [code, message] = refusal({ pool, cooling, taken, cool_down_mode: 'strict' })
+  assert.equal(code, 80208)
+  assert.match(
+    message,
+    /for \+1202555XXXX\. The CoolDown of this service keeps .* Add a number, wait, or lower CoolDown/,
+  )
+  assert.match(refusal({ pool: pool.slice(2), cooling, taken, cool_down_mode: 'strict' })[1], /already in use/)
+})
+
 test('the number with the fewest pairs comes first, and the partner only decides between equals', () => {
   const idle = poolNumber('+12025550110')
   const partners = poolNumber('+12025550111')

@@ -62,14 +62,17 @@ async function autoCreateAs(
     if (!(await stillDue(trx, message))) return
     const { unique_name, ttl = 0, date_expiry } = wanted
     const session = await createSession(trx, service, { unique_name, ttl, date_expiry, mode })
-    const sender = await addParticipant(trx, service, session, {
+    const joining = { caller_hash: message.sender_hash }
+    const caller = {
       identifier: trx.keys.open(`${message.sid}/sender`, message.sender_sealed ?? Buffer.alloc(0)),
       proxy_identifier: message.dialled_number ?? '',
-    })
-    const partner = await addParticipant(trx, service, session, {
+    }
+    const sender = await addParticipant(trx, service, session, caller, joining)
+    const other = {
       identifier: wanted.participant_identifier,
       proxy_identifier: wanted.participant_proxy_identifier,
-    })
+    }
+    const partner = await addParticipant(trx, service, session, other, joining)
     await relayLate(trx, service, message, session, sender.sid, partner)
   })
 }

@@ -86,14 +86,7 @@ export const CATALOGUE = {
     'both',
     noNumber('All that would match are reserved. Name one as ProxyIdentifier, or add another.'),
   ),
-  80208: error(
-    400,
-    'both',
-    noNumber(
-      'Failed to find a proxy number for {identifier}. ' +
-        'All matching proxies for this Participant are already in use in other Sessions.',
-    ),
-  ),
+  80208: error(400, 'both', noNumber('Failed to find a proxy number for {identifier}. {reason}')),
 
   80301: error(400, 'api', 'This account has no phone number with that SID.'),
   80303: warning(400, 'api', 'This account has no short code with that SID.'),

@@ -10,6 +10,7 @@ import { ProxyError } from './errors.ts'
  * Numbers drop out by capability, country, geographic level, reservation and use, in this order, and the first step
  * that leaves none names the error. The rest are ranked by country, area code, stickiness, load (fewest live pairs)
  * and at last whether the partner sits on them. Twilio documents the steps, but neither their order nor the ranking.
+ * The cool-down (core/cool-down.ts) is ours, and goes before all of the ranking.
  * https://www.twilio.com/docs/proxy/understanding-phone-number-management
  */
 export type PoolNumber = {
@@ -27,6 +28,8 @@ export type Mode = 'voice-and-message' | 'voice-only' | 'message-only'
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
 
+export type CoolDownMode = 'best-effort' | 'strict'
+
 export type NumberRequest = {
   /** E.164. Channel addresses are never matched to a number: they need an explicit proxy identifier. */
   identifier: string
@@ -38,6 +41,10 @@ export type NumberRequest = {
   taken: ReadonlySet<string>
   /** When this identifier last used a proxy number of this service, in ms. */
   last_used: ReadonlyMap<string, number>
+  /** Proxy numbers by which this person reached somebody else lately, and when they were released from each, in ms. */
+  cooling: ReadonlyMap<string, number>
+  /** Whether those are tried last, or not at all. */
+  cool_down_mode: CoolDownMode
   /** Proxy numbers that the partner sits on. */
   avoid: ReadonlySet<string>
   radius_miles: number
@@ -49,7 +56,7 @@ export type NumberRequest = {
 
 /** The numbers to try, best first, never none. Throws ProxyError 80201 to 80208, and 80304 for a channel address. */
 export function rankNumbers(request: NumberRequest): PoolNumber[] {
-  const { identifier, pool, taken } = request
+  const { identifier, pool, taken, cooling, cool_down_mode } = request
   if (!isE164(identifier)) throw new ProxyError(80304)
   if (pool.length === 0) throw new ProxyError(80205)
 
@@ -59,9 +66,19 @@ export function rankNumbers(request: NumberRequest): PoolNumber[] {
   const free = near.filter(({ number }) => !number.is_reserved)
   if (free.length === 0) throw new ProxyError(80207)
   const open = free.filter(({ number }) => !taken.has(number.phone_number))
-  if (open.length === 0) throw new ProxyError(80208, { identifier: maskLastFour(identifier) })
-  return inOrder(open, request)
+  if (open.length === 0) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: ALL_IN_USE })
+  if (cool_down_mode === 'best-effort') return inOrder(open, request)
+  const cool = open.filter(({ number }) => !cooling.has(number.phone_number))
+  if (cool.length === 0) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: STILL_COOLING })
+  return inOrder(cool, request)
 }
+
+/** The vendor's words. */
+const ALL_IN_USE = 'All matching proxies for this Participant are already in use in other Sessions.'
+
+export const STILL_COOLING =
+  'The CoolDown of this service keeps this Participant from a number by which they reached somebody else. ' +
+  'Add a number, wait, or lower CoolDown; two people who meet again are given theirs when both come with the Session.'
 
 /** For a number that was chosen explicitly, to which nothing but its capabilities applies. */
 export function checkCapabilities(number: Pick<PoolNumber, 'capabilities'>, mode: Mode): void {
@@ -142,22 +159,25 @@ function areaDistance(home: string, area: string, request: NumberRequest): numbe
 
 /**
  * Sorts by distance, stickiness, load, and whether the partner has the number, which only decides between equals:
- * people in one session may share a number, and in a small pool they have to.
+ * people in one session may share a number, and in a small pool they have to. Numbers that are cooling down come after
+ * all others, the one released longest ago first.
  *
  * Numbers that are equal in all of this come in a random order. Creates that run at the same moment read the same pool;
  * in a fixed order all of them would try the same number first, and all but one would lose it to the unique index,
  * again and again.
  */
-function inOrder(candidates: Candidate[], { last_used, number_selection_behavior, avoid, random }: NumberRequest) {
+function inOrder(candidates: Candidate[], request: NumberRequest) {
+  const { cooling, last_used, number_selection_behavior, avoid, random } = request
   const direction = number_selection_behavior === 'prefer-sticky' ? -1 : 1
   const ranked = candidates.map(({ number, distance }) => ({
     number,
+    released: cooling.get(number.phone_number) ?? NEVER,
     distance,
     recency: direction * (last_used.get(number.phone_number) ?? NEVER),
     load: number.pairs * 2 + (avoid.has(number.phone_number) ? 1 : 0),
   }))
   shuffle(ranked, random)
-  ranked.sort((a, b) => a.distance - b.distance || a.recency - b.recency || a.load - b.load)
+  ranked.sort((a, b) => a.released - b.released || a.distance - b.distance || a.recency - b.recency || a.load - b.load)
   return ranked.map(({ number }) => number)
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Participant, Service, Session } from '../db/schema.ts'
+import { coolDownOf, readCooling } from './cool-down.ts'
 import type { Identifier } from './e164.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { checkCapabilities, type PoolNumber, rankNumbers } from './number-selection.ts'
@@ -85,7 +86,7 @@ function checkChannel(person: Identifier, session: Session) {
   }
 }
 
-/** The best number of the pool that nobody takes first. */
+/** The best number of the pool that nobody takes first. `partner_hash` is whom the person is to meet, where known. */
 export async function claimBestNumber(
   trx: Store,
   service: Service,
@@ -93,6 +94,7 @@ export async function claimBestNumber(
   person: Identifier,
   row: NumberlessParticipant,
   others: { proxy_identifier: string }[],
+  partner_hash: Buffer | undefined,
 ): Promise<Participant> {
   checkChannel(person, session)
   // A channel address has no number of its own kind to be matched with: one has to be named.
@@ -107,6 +109,8 @@ export async function claimBestNumber(
     pool,
     taken,
     last_used,
+    cooling: await readCooling(trx, service, { identifier_hash: row.identifier_hash, partner_hash }),
+    cool_down_mode: coolDownOf(service).cool_down_mode,
     avoid: new Set(others.map((other) => other.proxy_identifier)),
     radius_miles: trx.rules.radius_miles,
     match_calling_code: trx.rules.match_calling_code,

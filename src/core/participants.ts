@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Participant, Service, Session } from '../db/schema.ts'
+import { refuseCooling } from './cool-down.ts'
 import { type Identifier, maskLastFour, parseIdentifier } from './e164.ts'
 import { ProxyError } from './errors.ts'
 import { cancelQueuedMessages } from './outbound.ts'
@@ -21,15 +22,28 @@ export const openParticipant = (store: Store, row: Participant): OpenedParticipa
 
 const MAX_PARTICIPANTS = 2
 
+/** What is known of somebody who is being added, besides what was asked for. */
+export type Joining = {
+  /** Who is going to be added after them, in the same transaction. */
+  partner?: string | undefined
+  /** Who dialled the number by themselves, and so came to it without being given it: no cool-down keeps them from it. */
+  caller_hash?: Buffer | null
+}
+
 /**
  * Adds a person to a session that is being created or is locked by this transaction. Throws 80103, 80404, 80607, 80609,
  * 80612, 80616 for the person, 80201–80208 and 80304–80606 for the number.
+ *
+ * A partner whom nobody has named yet is nobody whom the person knows: a number that may be theirs again when the two
+ * are added together is not when they are added one by one, since the second could be anybody, and the first keeps the
+ * number. In strict mode the first one's number is judged again with the second.
  */
 export async function addParticipant(
   trx: Store,
   service: Service,
   session: Session,
   params: NewParticipant,
+  joining: Joining = {},
 ): Promise<OpenedParticipant> {
   if (!isLive(session)) throw new ProxyError(80607)
   const person = parseIdentifier(params.identifier, trx.rules.number_validation)
@@ -38,6 +52,7 @@ export async function addParticipant(
   await refuseOwnNumber(trx, service, person)
   await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash })
 
+  const partner_hash = others[0]?.identifier_hash ?? hashOf(trx, joining.partner)
   const sid = newSid('KP')
   const row = {
     service_sid: service.sid,
@@ -51,14 +66,35 @@ export async function addParticipant(
   const participant =
     params.proxy_identifier || params.proxy_identifier_sid
       ? await claimNamedNumber(trx, service, session, person, row, params)
-      : await claimBestNumber(trx, service, session, person, row, others)
+      : await claimBestNumber(trx, service, session, person, row, others, partner_hash)
+  const judged = [
+    { ...participant, partner_hash },
+    ...others.map((other) => ({ ...other, partner_hash: identifier_hash })),
+  ]
+  const { caller_hash } = joining
+  await refuseCooling(
+    trx,
+    service,
+    judged.filter((member) => !(caller_hash && member.identifier_hash.equals(caller_hash))),
+  )
   return { ...participant, identifier: person.identifier }
+}
+
+/** Undefined also for what is no identifier: that is refused when it is its turn. */
+function hashOf(trx: Store, identifier: string | undefined): Buffer | undefined {
+  if (identifier === undefined) return undefined
+  try {
+    return trx.keys.blindIndex(parseIdentifier(identifier, trx.rules.number_validation).identifier)
+  } catch (error) {
+    if (error instanceof ProxyError) return undefined
+    throw error
+  }
 }
 
 async function checkRoster(trx: Store, session: Session, identifier_hash: Buffer) {
   const roster = await trx.db
     .selectFrom('participants')
-    .select(['identifier_hash', 'date_deleted', 'proxy_identifier'])
+    .select(['sid', 'identifier_sealed', 'identifier_hash', 'date_deleted', 'proxy_identifier'])
     .where('service_sid', '=', session.service_sid)
     .where('session_sid', '=', session.sid)
     .execute()

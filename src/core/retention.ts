@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
+import { forgetPairs } from './cool-down.ts'
 import { deleteBelongings } from './erase.ts'
-import type { Store } from './store.ts'
+import { inTransaction, type Store } from './store.ts'
 
 const BATCH = 1000
 /** A client that repeats a request later than this is not retrying it. */
@@ -15,6 +16,7 @@ export async function purgeOldRecords(store: Store): Promise<void> {
   await sql`delete from idempotency_keys where date_created < now() - ${IDEMPOTENCY_KEYS_KEPT}::interval`.execute(db)
   await sql`delete from interactions where outcome = 'deleted' and session_sid is null
             and date_created < now() - ${REPEATS_END}::interval`.execute(db)
+  await forgetPairs(store)
   const { retention_days } = store.rules
   if (retention_days === 0) return
   const old = sql<Date>`now() - make_interval(days => ${retention_days})`
@@ -27,8 +29,10 @@ export async function purgeOldRecords(store: Store): Promise<void> {
     .limit(BATCH)
     .execute()
   for (const { service_sid, sid } of strangers) {
-    await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
-    await deleteBelongings(db, service_sid, [{ sid }])
+    await inTransaction(store, async ({ db }) => {
+      await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
+      await deleteBelongings(db, service_sid, [{ sid }])
+    })
   }
   await db.deleteFrom('callbacks').where('due_at', 'is', null).where('date_created', '<', old).execute()
   for (const table of ['callback_attempts', 'events'] as const) {

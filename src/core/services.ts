@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { GeoMatchLevel, NumberSelectionBehavior, Service } from '../db/schema.ts'
 import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
 import { checkCallbackUrl } from './callback-url.ts'
+import { type CoolDown, rememberPairs } from './cool-down.ts'
 import { markForDeletion } from './erase.ts'
 import { ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
@@ -77,11 +78,14 @@ export async function holdService(trx: Store, service: Service): Promise<void> {
   if (!held) throw new ProxyError(20404, { resource: `/Services/${service.sid}` })
 }
 
+/** Null is the default of the program. */
+type CoolDownChanges = { [Name in keyof CoolDown]?: CoolDown[Name] | null | undefined }
+
 /** Changes what is given; throws as `createService`. */
 export async function updateService(
   store: Store,
   service: Service,
-  params: ServiceParams & CallSettingChanges & { opt_out_words?: boolean | undefined },
+  params: ServiceParams & CallSettingChanges & CoolDownChanges & { opt_out_words?: boolean | undefined },
 ): Promise<Service> {
   checkCallbackUrls(store, params)
   checkCallSettings(store, params)
@@ -121,8 +125,10 @@ export async function updateService(
  */
 export async function deleteService(store: Store, service: Service): Promise<void> {
   const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
-  await inTransaction(store, async ({ db }) => {
+  await inTransaction(store, async (trx) => {
+    const { db } = trx
     await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    await rememberPairs(trx, { service_sid: service.sid })
     for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
     await markForDeletion(db, service.sid)
     await db

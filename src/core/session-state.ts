@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { ClosedReason, Service, Session } from '../db/schema.ts'
+import { refuseCooling } from './cool-down.ts'
 import { ProxyError } from './errors.ts'
 import { cancelQueuedMessages } from './outbound.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -114,7 +115,10 @@ export async function closeSession(trx: Store, session: Session, reason: ClosedR
   return closed
 }
 
-/** A re-open has to win its pairs again, on numbers that are still in the pool. */
+/**
+ * A re-open has to win its pairs again, on numbers that are still in the pool. The partner is who it was; only in strict
+ * mode does it matter whether somebody has reached another one by that number since.
+ */
 async function reopenSession(
   trx: Store,
   service: Service,
@@ -132,6 +136,12 @@ async function reopenSession(
     await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash: participant.identifier_hash })
     await regainPair(trx, service, participant)
   }
+  const [one, other] = participants
+  await refuseCooling(
+    trx,
+    service,
+    participants.map((person) => ({ ...person, partner_hash: (person === one ? other : one)?.identifier_hash })),
+  )
   return await trx.db
     .updateTable('sessions')
     .set({

@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Service, Session, SessionMode } from '../db/schema.ts'
+import { rememberPairs } from './cool-down.ts'
 import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
@@ -50,7 +51,9 @@ export async function createSession(store: Store, service: Service, params: NewS
     if (!session) throw new ProxyError(80603)
     const { is_past, ...created } = session
     if (date_expiry && is_past) throw invalidParameter('DateExpiry', 'It is in the past.')
-    for (const participant of participants) await addParticipant(trx, service, created, participant)
+    for (const [at, participant] of participants.entries()) {
+      await addParticipant(trx, service, created, participant, { partner: participants[1 - at]?.identifier })
+    }
     return status === 'closed' ? await closeSession(trx, created, 'api') : created
   })
 }
@@ -81,7 +84,8 @@ export async function listSessions(store: Store, service_sid: string, page: Page
 
 /** Deletes a session with all that belongs to it; its name is free at once. False when it was not there. */
 export async function deleteSession(store: Store, service_sid: string, sid: string): Promise<boolean> {
-  return await inTransaction(store, async ({ db }) => {
+  return await inTransaction(store, async (trx) => {
+    const { db } = trx
     const deleted = await db
       .deleteFrom('sessions')
       .where('service_sid', '=', service_sid)
@@ -89,6 +93,7 @@ export async function deleteSession(store: Store, service_sid: string, sid: stri
       .returning('sid')
       .executeTakeFirst()
     if (!deleted) return false
+    await rememberPairs(trx, { service_sid, session_sid: sid })
     await db.deleteFrom('participants').where('service_sid', '=', service_sid).where('session_sid', '=', sid).execute()
     await eraseInteractions(db, { service_sid, session_sid: sid })
     return true

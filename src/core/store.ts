@@ -21,6 +21,8 @@ export type Rules = {
   radius_miles: number
   match_calling_code: boolean
   retention_days: number
+  /** How long a number is kept from those who used it in another service. */
+  number_hold_days: number
   /** How long a partner's phone rings, where the service says nothing of its own. */
   ring_timeout_s: number
   /** The same of how long a call may last. */

@@ -19,6 +19,7 @@ export type Schema = {
   callbacks: CallbackTable
   callback_attempts: CallbackAttemptTable
   events: EventTable
+  released_pairs: ReleasedPairTable
   idempotency_keys: {
     account_sid: string
     key: string
@@ -43,6 +44,7 @@ export type Event = Selectable<EventTable>
 
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
+export type CoolDownMode = 'best-effort' | 'strict'
 export type SessionStatus = 'open' | 'in-progress' | 'closed'
 export type SessionMode = 'voice-and-message' | 'voice-only' | 'message-only'
 export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
@@ -115,6 +117,8 @@ type ServiceTable = Stamps & {
   voicemail: string | null
   voicemail_max_length_s: number | null
   speech_language: string | null
+  cool_down_s: number | null
+  cool_down_mode: CoolDownMode | null
 }
 
 type PhoneNumberTable = Stamps & {
@@ -161,6 +165,16 @@ type ParticipantTable = Stamps & {
   proxy_identifier_sid: string
   date_deleted: Date | null
   date_released: Date | null
+}
+
+type ReleasedPairTable = {
+  service_sid: string
+  sid: string
+  identifier_hash: Buffer
+  partner_hash: Buffer | null
+  proxy_identifier: string
+  date_released: Date
+  kept_until: Date
 }
 
 type InteractionTable = Stamps & {

@@ -1,8 +1,23 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { BadWebhook, type Carrier, type WebhookRequest } from '../core/carrier.ts'
+import { limitStore } from '../core/limited-store.ts'
 import { isSid } from '../core/sid.ts'
 import type { HttpContext } from './context.ts'
 import { isUnavailable } from './errors.ts'
+
+/**
+ * How long what a carrier asks waits for the database. A carrier gives up after some seconds, and nobody knows whether
+ * it then comes again; one that is told 503 within a second does, or asks the fallback URL, which is ours too. It is
+ * never told yes: whether a statement that was given up was carried out is unknown, and when the event comes again the
+ * index of events tells.
+ */
+export const DATABASE_LIMIT_MS = 750
+
+/** The context for the doors of carriers. */
+export const forCarriers = (context: HttpContext): HttpContext => ({
+  ...context,
+  store: limitStore(context.store, DATABASE_LIMIT_MS),
+})
 
 /** What every door for carriers needs: the raw body, their format of errors, and proof of who is calling. */
 export function asWebhooks(app: FastifyInstance, context: HttpContext): void {

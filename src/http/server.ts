@@ -13,6 +13,7 @@ import { sessionRoutes } from './api/sessions.ts'
 import { vendorIngress } from './call-webhooks.ts'
 import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
+import { forCarriers } from './genuine.ts'
 import { healthRoutes } from './health.ts'
 import { masklineRoutes } from './maskline.ts'
 import { mediaRoutes } from './media.ts'
@@ -60,8 +61,8 @@ export async function createServer(
   for (const [prefix, routes] of Object.entries(others)) {
     await app.register((scope) => authenticated(scope, context, routes), { prefix })
   }
-  await app.register((scope) => webhookRoutes(scope, context), { prefix: '/webhooks' })
-  await app.register((scope) => vendorIngress(scope, context), { prefix: '/v1/Accounts' })
+  await app.register((scope) => webhookRoutes(scope, forCarriers(context)), { prefix: '/webhooks' })
+  await app.register((scope) => vendorIngress(scope, forCarriers(context)), { prefix: '/v1/Accounts' })
   await app.register((scope) => mediaRoutes(scope, context), { prefix: '/media' })
   await app.register((scope) => healthRoutes(scope, context))
   return app

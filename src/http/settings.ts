@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { callSettings } from '../core/call-settings.ts'
+import { coolDownOf } from '../core/cool-down.ts'
 import { updateService } from '../core/services.ts'
 import type { Service } from '../db/schema.ts'
-import { ClearableBoolean, ClearableInteger, ClearableText, type Form, parseForm } from './api/form.ts'
+import { ClearableBoolean, ClearableInteger, ClearableOneOf, ClearableText, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
-import { Nullable, SidOf, Url } from './api/present.ts'
+import { Nullable, OneOf, SidOf, Url } from './api/present.ts'
 import { formOf, route } from './api/route.ts'
 import { getService } from './api/services.ts'
 import type { HttpContext } from './context.ts'
@@ -17,6 +18,8 @@ const Words = (description: string) =>
       description: `${description} A text that is said, or the URL of what is played.`,
     }),
   )
+
+const COOL_DOWN_MODES = ['best-effort', 'strict'] as const
 
 const Settings = Type.Object({
   OptOutWords: Type.Optional(
@@ -42,6 +45,19 @@ const Settings = Type.Object({
   SpeechLanguage: Type.Optional(
     ClearableText({ maxLength: 35, description: 'In which texts are said, as in en-US (BCP 47).' }),
   ),
+  CoolDown: Type.Optional(
+    ClearableInteger({
+      minimum: 0,
+      maximum: 31_536_000,
+      description: 'Seconds for which people who were released from a number are not given it with another partner.',
+    }),
+  ),
+  CoolDownMode: Type.Optional(
+    ClearableOneOf(
+      COOL_DOWN_MODES,
+      'Whether such a number is tried last, or never: then the person is refused when no other is free.',
+    ),
+  ),
 })
 
 const SettingsBody = Type.Object({
@@ -57,12 +73,15 @@ const SettingsBody = Type.Object({
   voicemail: Nullable(Type.String()),
   voicemail_max_length: Type.Integer(),
   speech_language: Type.String(),
+  cool_down: Type.Integer(),
+  cool_down_mode: OneOf(COOL_DOWN_MODES),
   url: Url,
 })
 
 /** What holds: where the service says nothing, what the deployment does. */
 export const presentSettings = ({ store }: Pick<HttpContext, 'store'>, service: Service) => {
   const effective = callSettings(store, service)
+  const { cool_down_s, cool_down_mode } = coolDownOf(service)
   return {
     service_sid: service.sid,
     opt_out_words: service.opt_out_words,
@@ -76,17 +95,20 @@ export const presentSettings = ({ store }: Pick<HttpContext, 'store'>, service: 
     voicemail: effective.voicemail,
     voicemail_max_length: effective.voicemail_max_length_s,
     speech_language: effective.speech_language,
+    cool_down: cool_down_s,
+    cool_down_mode,
     url: `${store.rules.public_url}/maskline/v1/Services/${service.sid}/Settings`,
   }
 }
 
 function parseSettings(form: Form) {
-  const { ring_timeout, max_duration, voicemail_max_length, ...others } = parseForm(Settings, form, 'update')
+  const { ring_timeout, max_duration, voicemail_max_length, cool_down, ...others } = parseForm(Settings, form, 'update')
   return {
     ...others,
     ring_timeout_s: ring_timeout,
     max_duration_s: max_duration,
     voicemail_max_length_s: voicemail_max_length,
+    cool_down_s: cool_down,
   }
 }
 

@@ -21,6 +21,8 @@ export function requestWith(changes: Partial<NumberRequest>): NumberRequest {
     pool: [],
     taken: new Set(),
     last_used: new Map(),
+    cooling: new Map(),
+    cool_down_mode: 'best-effort',
     avoid: new Set(),
     radius_miles: 50,
     match_calling_code: true,

@@ -31,6 +31,9 @@ export const ClearableInteger = (options: { minimum: number; maximum: number; de
 export const ClearableBoolean = (options: { description: string }) =>
   Type.Unsafe<boolean>({ type: 'boolean', clearable: true, ...options })
 
+export const ClearableOneOf = <T extends string>(values: readonly T[], description: string) =>
+  Type.Unsafe<T | null>({ type: 'string', enum: [...values], clearable: true, description })
+
 type Property = {
   type?: string
   format?: string
