@@ -75,12 +75,10 @@ export async function recordCallReport(
   report: CallReport,
 ): Promise<boolean> {
   const { answered, ...change } = report
-  const moved = await moveLeg(store, { ...leg, carrier_sid: carrier.sid }, { ...change, type: 'voice' }).catch(
-    (error) => {
-      if (isTakenByAnother(error)) return undefined
-      throw error
-    },
-  )
+  const moved = await moveLeg(store, { ...leg, told_by: carrier.sid }, { ...change, type: 'voice' }).catch((error) => {
+    if (isTakenByAnother(error)) return undefined
+    throw error
+  })
   if (!moved) return false
   if (answered && report.status === 'initiated') await recordAnswered(store, leg)
   if (!moved.advances && report.status !== 'initiated' && moved.status !== report.status) {

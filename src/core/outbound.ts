@@ -34,10 +34,13 @@ export type LegChange =
     }
   | (Omit<CallReport, 'answered'> & { type: 'voice' })
 
-/** Records what became of an interaction's outbound leg: where it stands now. Undefined when it is no leg of this carrier. */
+/**
+ * Records what became of an interaction's outbound leg: where it stands now. Undefined when it is no leg of the carrier that
+ * tells of it, which is not to be taken from an interaction's row: its `carrier_sid` is the one that brought the message.
+ */
 export async function moveLeg(
   store: Store,
-  leg: { service_sid: string; sid: string; carrier_sid?: string },
+  leg: { service_sid: string; sid: string; told_by?: string },
   change: LegChange,
 ): Promise<{ advances: boolean; status: string } | undefined> {
   const { status, error_code } = change
@@ -46,7 +49,7 @@ export async function moveLeg(
   const moved = await moveLegStatement(store.pool, {
     service_sid: leg.service_sid,
     sid: leg.sid,
-    carrier_sid: leg.carrier_sid ?? null,
+    carrier_sid: leg.told_by ?? null,
     status,
     superseded: supersededBy(isCall ? 'voice' : 'message', status),
     carrier_leg_id: id ?? null,
@@ -82,7 +85,7 @@ export async function recordReport(
   report: StatusReport,
 ): Promise<boolean> {
   try {
-    return (await moveLeg(store, { ...leg, carrier_sid }, report)) !== undefined
+    return (await moveLeg(store, { ...leg, told_by: carrier_sid }, report)) !== undefined
   } catch (error) {
     if (isTakenByAnother(error)) return false
     throw error
