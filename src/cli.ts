@@ -1,21 +1,25 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
+import { backupCommands } from './cli/backup.ts'
+import { doctorCommand } from './cli/doctor.ts'
 import { fail } from './cli/output.ts'
 import { serveCommands } from './cli/serve.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('maskline')
-  .description('Self-hosted number masking: people text each other through proxy numbers.')
+  .description('Self-hosted number masking: people text and call each other through proxy numbers.')
   .version(VERSION)
   .showHelpAfterError()
   .addHelpText('after', '\nSettings come from the environment; `maskline serve --help` lists them.')
 
 serveCommands(program)
 migrateCommand(program)
+backupCommands(program)
 accountCommands(program)
 keyCommands(program)
 carrierCommands(program)
 numberCommands(program)
+doctorCommand(program)
 
 program.parseAsync().catch(fail)

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createGuard } from './callbacks/guard.ts'
+import { reach } from './callbacks/reach.ts'
 import { simulatorCarrier } from './carriers/simulator/carrier.ts'
 import { createNetwork, type Network, SECRET_HEADER } from './carriers/simulator/network.ts'
 import { simulatorRoutes } from './carriers/simulator/routes.ts'
@@ -119,7 +120,14 @@ async function assemble(config: Config, store: Store, database: Database, option
   await app.listen({ port: config.port, host: config.host })
 
   const { intercept_timeout_ms } = config
-  const jobs = { store: limitStore(store, JOBS_LIMIT_MS), carriers, guard, intercept_timeout_ms, log, wake: () => wake() }
+  const jobs = {
+    store: limitStore(store, JOBS_LIMIT_MS),
+    carriers,
+    guard,
+    intercept_timeout_ms,
+    log,
+    wake: () => wake(),
+  }
   const workers = [startInteractionWorker(jobs), startCallbackWorker(jobs)]
   const sweeper = startSweeper({ store, carriers, log })
   wake = () => {
@@ -212,6 +220,14 @@ export const toolCarriers = (): Record<string, CarrierFactory> =>
       request: () => Promise.reject(new Error('nobody calls a tool')),
     }),
   )
+
+const PROBE_TIMEOUT_MS = 3_000
+
+/** For tools: whether an application of a customer can be reached from here, by the rules that callbacks keep to. */
+export const applicationProbe = ({ callback_allow }: Pick<Config, 'callback_allow'>) => {
+  const guard = createGuard({ allow: callback_allow })
+  return (origin: string) => reach(guard, origin, PROBE_TIMEOUT_MS)
+}
 
 /** With port 0 a free one is chosen first, because addresses we give out name it. */
 async function withPort(config: Config): Promise<Config> {

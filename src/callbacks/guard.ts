@@ -11,6 +11,7 @@ import { Agent, buildConnector } from 'undici'
  */
 export type Guard = {
   agent: Agent
+  connect: buildConnector.connector
   /** Waits for the requests under way, which their own time limits end. */
   close: () => Promise<void>
 }
@@ -30,21 +31,19 @@ const CONNECTIONS_PER_ORIGIN = 128
 /** `allow` lists networks in CIDR notation that may be reached although they are not public. */
 export function createGuard(options: { allow: 'all' | string[] }, lookup: typeof dns.lookup = dns.lookup): Guard {
   const refuse = createAddressCheck(options.allow)
-  const connect = buildConnector({
+  const open = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     lookup: checkedLookup(lookup, refuse),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: 1000,
   })
-  const agent = new Agent({
-    connections: CONNECTIONS_PER_ORIGIN,
-    connect: (target, callback) => {
-      const refused = isIP(target.hostname) ? refuse(target.hostname) : undefined
-      if (refused) callback(refused, null)
-      else connect(target, callback)
-    },
-  })
-  return { agent, close: () => agent.close() }
+  const connect: buildConnector.connector = (target, callback) => {
+    const refused = isIP(target.hostname) ? refuse(target.hostname) : undefined
+    if (refused) callback(refused, null)
+    else open(target, callback)
+  }
+  const agent = new Agent({ connections: CONNECTIONS_PER_ORIGIN, connect })
+  return { agent, connect, close: () => agent.close() }
 }
 
 type AddressCheck = (address: string) => AddressRefused | undefined

@@ -33,7 +33,7 @@ export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => 
 const MAX_ANSWER_BYTES = 64 * 1024
 
 /** One request to a customer's application. Redirects are not followed: a 3xx is an answer. */
-export async function post(request: CallbackRequest, guard: Guard): Promise<Answer> {
+export async function post(request: CallbackRequest, guard: Pick<Guard, 'agent'>): Promise<Answer> {
   const started = performance.now()
   const elapsed = () => Math.round(performance.now() - started)
   const failed = (error: string): Answer => ({ outcome: 'failed', error, duration_ms: elapsed() })
@@ -145,7 +145,7 @@ const REASONS: Record<string, string> = {
 }
 
 /** Node's own messages quote addresses, so only its codes are passed on. Whatever has none is a fault of ours. */
-function failureReason(error: unknown): string {
+export function failureReason(error: unknown): string {
   if (error instanceof AddressRefused) return error.message
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code !== 'string' || code === 'UND_ERR_INVALID_ARG') throw error

@@ -47,8 +47,9 @@ export async function sendClaimed(
     if (found) return await recordSent(store, claimed, found)
     if (!claimed.is_live) return await cancel(store, claimed)
     if (!message.body && message.media_urls.length === 0) return await refuse(store, claimed, 21620)
-    // Fetching attachments and asking the carrier take their time, and the session may have closed meanwhile.
-    const waited = claimed.num_media > 0 || claimed.started_before !== null
+    // Fetching attachments and asking the carrier take their time, and the session may have closed meanwhile. A close also
+    // passes over what is at the carrier, which may come back before the close commits and be claimed before that is seen.
+    const waited = claimed.num_media > 0 || claimed.started_before !== null || claimed.attempts > 1
     if (waited && claimed.session_sid && !(await isStillLive(store.pool, claimed))) return await cancel(store, claimed)
     // This process stood still for so long that another may have taken the message up.
     if (!isHeld()) return { result: 'later' }

@@ -17,7 +17,7 @@ live as materialized (
 ),
 begun as (
   update interactions i
-  set stage = 'send', send_started_at = clock.t, due_at = clock.t + make_interval(secs => $3)
+  set stage = 'send', send_started_at = coalesce(i.send_started_at, clock.t), due_at = clock.t + make_interval(secs => $3)
   from clock, live
   where i.service_sid = $1 and i.sid = $2 and i.stage = 'intercept' and i.session_sid = live.sid
   returning i.session_sid
