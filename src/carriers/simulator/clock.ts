@@ -35,14 +35,38 @@ export const MACHINE_TIME: TimeSource = {
 type Task = { at: number; run: () => void; disarm: () => void }
 
 export function createClock(source: TimeSource): Clock {
+  const { outside, settle } = watchOutside()
+  const line = createTimeline(source)
+  let advancing: Promise<unknown> = Promise.resolve()
+
+  const clock: Clock = {
+    now: () => new Date(line.time()),
+    schedule: line.schedule,
+    wait: (delay_ms) => new Promise((resolve) => void line.schedule(resolve, delay_ms)),
+    outside,
+    async advance(ms) {
+      const turn = advancing.then(async () => {
+        await settle()
+        await line.moveBy(ms, settle)
+        return clock.now()
+      })
+      advancing = turn
+      return await turn
+    },
+    stop: line.stop,
+    start: line.start,
+  }
+  return clock
+}
+
+/** What is still to come, and where time stands. */
+function createTimeline(source: TimeSource) {
   const tasks = new Set<Task>()
   let ahead_ms = 0
-  /** Where an advance has got to; undefined while there is none. */
+  /** Where a move has got to; undefined while there is none. */
   let moment: number | undefined
   /** Where it stands still; undefined while time goes by itself. */
   let stopped: number | undefined
-  let advancing: Promise<unknown> = Promise.resolve()
-  const { outside, settle } = watchOutside()
 
   const time = () => moment ?? stopped ?? source.now().getTime() + ahead_ms
 
@@ -54,25 +78,14 @@ export function createClock(source: TimeSource): Clock {
 
   function arm(task: Task) {
     const left_ms = Math.max(0, task.at - time())
-    task.disarm = source.schedule(
-      () => {
-        // An advance runs what is due in its order, and sets the timers anew when it is over.
-        if (moment !== undefined || !tasks.has(task)) return
-        if (stopped !== undefined && task.at > stopped) return
-        if (left_ms > MAX_TIMER_MS) arm(task)
-        else run(task)
-      },
-      Math.min(left_ms, MAX_TIMER_MS),
-    )
-  }
-
-  async function moveTo(until: number) {
-    for (let next = earliest(tasks); next && next.at <= until; next = earliest(tasks)) {
-      moment = Math.max(time(), next.at)
-      run(next)
-      await settle()
+    const look = () => {
+      // A move runs what is due in its order, and sets the timers anew when it is over.
+      if (moment !== undefined || !tasks.has(task)) return
+      if (stopped !== undefined && task.at > stopped) return
+      if (left_ms > MAX_TIMER_MS) arm(task)
+      else run(task)
     }
-    setTo(until)
+    task.disarm = source.schedule(look, Math.min(left_ms, MAX_TIMER_MS))
   }
 
   function setTo(now: number) {
@@ -85,9 +98,9 @@ export function createClock(source: TimeSource): Clock {
     }
   }
 
-  const clock: Clock = {
-    now: () => new Date(time()),
-    schedule(act, delay_ms) {
+  return {
+    time,
+    schedule(act: () => void, delay_ms: number) {
       const task: Task = { at: time() + delay_ms, run: act, disarm: () => undefined }
       tasks.add(task)
       arm(task)
@@ -96,17 +109,15 @@ export function createClock(source: TimeSource): Clock {
         task.disarm()
       }
     },
-    wait: (delay_ms) => new Promise((resolve) => void clock.schedule(resolve, delay_ms)),
-    outside,
-    async advance(ms) {
-      const turn = advancing.then(async () => {
+    async moveBy(ms: number, settle: () => Promise<void>) {
+      moment = time()
+      const until = moment + ms
+      for (let next = earliest(tasks); next && next.at <= until; next = earliest(tasks)) {
+        moment = Math.max(time(), next.at)
+        run(next)
         await settle()
-        moment = time()
-        await moveTo(moment + ms)
-        return clock.now()
-      })
-      advancing = turn
-      return await turn
+      }
+      setTo(until)
     },
     stop() {
       stopped ??= time()
@@ -117,7 +128,6 @@ export function createClock(source: TimeSource): Clock {
       if (moment === undefined) setTo(now)
     },
   }
-  return clock
 }
 
 /** Knows what is still under way outside: `settle` resolves when nothing is, and nothing follows from what was. */
