@@ -31,6 +31,10 @@ import { VERSION } from './version.ts'
 /** Balancers get this long to see that readiness fails before the door closes. */
 const DRAIN_MS = 1_000
 
+/** While the door closes: how often idle connections are closed, and when all are. No carrier waits for much longer. */
+const CLOSE_EVERY_MS = 50
+const CLOSE_LIMIT_MS = 8_000
+
 /**
  * How long the workers wait for the database. A server that is gone without a word, as when a machine fails, would else
  * keep them waiting for a quarter of an hour, until the system gives the connection up.
@@ -137,13 +141,25 @@ async function assemble(config: Config, store: Store, database: Database, option
   const stop = async () => {
     accepting = false
     await delay(options.drain_ms ?? DRAIN_MS)
-    await app.close()
+    await closeDoor(app)
     await Promise.all([sweeper.stop(), ...workers.map((worker) => worker.stop())])
     await guard.close()
     await database.stop()
   }
   let stopped: Promise<void> | undefined
   return { url: config.public_url, port: config.port, store, stop: () => (stopped ??= stop()) }
+}
+
+/**
+ * Requests in hand end first. A connection on which an answer was still under way is idle only after it, and would then be
+ * kept open for whatever its client may ask next, for longer than anybody waits for a server to stop.
+ */
+async function closeDoor(app: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_EVERY_MS)
+  const limit = setTimeout(() => app.server.closeAllConnections(), CLOSE_LIMIT_MS)
+  await app.close()
+  clearInterval(idle)
+  clearTimeout(limit)
 }
 
 type OwnRequest = (call: {

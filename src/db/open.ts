@@ -1,7 +1,8 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { DatabaseError, errorCode } from './database-error.ts'
-import { findRunningServer, startEmbedded } from './embedded.ts'
+import { findRunningServer } from './embedded.ts'
+import { startKeptServer } from './kept-server.ts'
 
 export type Database = { pool: pg.Pool; url: string; embedded: boolean; stop(): Promise<void> }
 
@@ -31,11 +32,15 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   // PostgreSQL keeps some connections for itself, and `psql` should find one free too.
   const connections = ['-c', `max_connections=${Math.max(100, options.pool + 20)}`]
   const flags = [...connections, ...(options.postgres_flags ?? [])]
-  const server = await startEmbedded({ ...options, postgres_flags: flags })
+  let pool: pg.Pool | undefined
+  const server = await startKeptServer({ ...options, postgres_flags: flags }, (url) => {
+    if (pool) pool.options.connectionString = url
+  })
   try {
-    const pool = await openPool(server.url, options)
+    pool = await openPool(server.url, options)
+    const opened = pool
     const stop = once(async () => {
-      await drain(pool)
+      await drain(opened)
       await server.stop()
     })
     return { pool, url: server.url, embedded: true, stop }

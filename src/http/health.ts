@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { limitPool } from '../db/time-limit.ts'
+import { limitPool } from '../core/time-limit.ts'
 import type { HttpContext } from './context.ts'
 
 const PROBE_MS = 1_500
