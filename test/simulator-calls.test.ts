@@ -217,7 +217,13 @@ test('an announcement is heard on both sides of a running call, and refused when
   const { carrier, call, act, caller, callee } = startCalls({ calls: DIAL })
   const sid = await call(ALICE)
   const ids = { inbound_id: sid, outbound_id: callee(sid).sid }
-  const announcement = { text: 'One minute left', language: 'en-GB', room: 'r', seconds_left: 60, recording_url: undefined }
+  const announcement = {
+    text: 'One minute left',
+    language: 'en-GB',
+    room: 'r',
+    seconds_left: 60,
+    recording_url: undefined,
+  }
   await assert.rejects(carrier.announce(ids, announcement), CarrierError)
   await act(sid, BOB, 'answer')
   await carrier.announce(ids, announcement)
