@@ -137,6 +137,7 @@ test('country, calling code and area code come from the number', () => {
 test('errors mask the last four digits, wherever the separators are', () => {
   assert.equal(maskLastFour('+14155550123'), '+1415555XXXX')
   assert.equal(maskLastFour('+1 415 555-01 23'), '+1 415 555-XX XX')
+  assert.equal(maskLastFour('+49171392006900000'), '+49171392XXXXXXXXX')
   assert.equal(maskLastFour('whatsapp:+14155550123'), 'whatsapp:+1415555XXXX')
   assert.equal(maskLastFour('+12'), '+XX')
   assert.equal(maskLastFour(''), '')

@@ -11,7 +11,7 @@ import {
   wordsOf,
 } from './support/calls.ts'
 import { eventCodes, settled } from './support/conversation.ts'
-import { serverForFile } from './support/proxy-api.ts'
+import { rows, serverForFile } from './support/proxy-api.ts'
 import type { ReceiverAnswer } from './support/receiver.ts'
 import { eventually } from './support/server.ts'
 
@@ -148,6 +148,32 @@ test('an application that sends every call back to the ingress is not asked for 
   assert.deepEqual(legs.map(wordsOf), [[SORRY]])
   assert.equal(receiver.requests.length, 21)
   assert.equal((await eventCodes(server, pool)).filter((code) => code === 11200).length, 1)
+})
+
+test('an address that says who calls is on record without that', async (t) => {
+  const server = await getServer()
+  const outside = await startService(t, server, (url) => ({ outOfSessionCallbackUrl: `${url}/outside` }), 1)
+  const { receiver, phones, pool } = outside
+  const [lost, odd] = [newCaller(), newCaller()]
+  receiver.answer = ({ target, params }) => {
+    if (target === '/outside') return twiml(`<Redirect>next?who=${encodeURIComponent(params.From ?? '')}</Redirect>`)
+    return params.From === lost ? { status: 404 } : answer(`text/${params.From?.slice(1)}`, 'Hello')
+  }
+  for (const from of [lost, odd]) await phones.call(from, pool.numbers[0]?.phone_number ?? '')
+  const kept = await rows(
+    server,
+    `select error_code::text as what, message as said from events where service_sid = $1
+     union all select kind, url from callback_attempts where service_sid = $1`,
+    [pool.sid],
+  )
+  assert.deepEqual(kept.map(({ what }) => what).sort(), [
+    '11200',
+    '12300',
+    '80902',
+    '80902',
+    ...Array(4).fill('out-of-session'),
+  ])
+  for (const from of [lost, odd]) assert.equal(JSON.stringify(kept).includes(from.slice(2)), false)
 })
 
 test('nobody asked stays unanswered: a service without the URL rejects the call', async (t) => {

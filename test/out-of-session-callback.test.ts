@@ -79,7 +79,7 @@ test('redirects are fetched with the same parameters, signed, and each is an att
   assert.deepEqual(tokens, ['token-1', 'token-1-1', 'token-1-2'])
   assert.deepEqual(
     decided.attempts.map(({ url, status_code, error }) => [url, status_code, error]),
-    ['/fallback', '/two', '/three?y=2'].map((path) => [receiver.url + path, 200, null]),
+    ['/fallback', '/two', '/three'].map((path) => [receiver.url + path, 200, null]),
   )
 })
 

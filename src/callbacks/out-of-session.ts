@@ -4,7 +4,7 @@ import { type OutgoingMessage, runMessageTwiml } from '../twiml/message.ts'
 import { TwimlError } from '../twiml/parse.ts'
 import { parseAutoCreate } from './auto-create.ts'
 import type { Guard } from './guard.ts'
-import { type Answer, type CallbackAttempt, type CallbackParams, post, presentAttempt } from './post.ts'
+import { type Answer, type CallbackAttempt, type CallbackParams, post, presentAttempt, withoutQuery } from './post.ts'
 
 type CreateSession = { decision: 'create-session'; session: AutoCreate }
 /** Nothing that can be used came, and why: a code of the catalogue. */
@@ -62,7 +62,7 @@ function asking(question: OutOfSessionQuestion, guard: Guard, deadline: number) 
     const timeout_ms = Math.max(1, Math.ceil(deadline - performance.now()))
     const request = { url, method, params, auth_token, idempotency_token: token, timeout_ms, reads: 'body' as const }
     const answer = await post(request, guard)
-    attempts.push(presentAttempt(url, answer))
+    attempts.push(presentAttempt(attempts.length === 0 ? url : withoutQuery(url), answer))
     return answer
   }
   return { ask, attempts }

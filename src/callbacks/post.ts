@@ -23,6 +23,9 @@ export type Answer =
 /** One request, for the attempt log. */
 export type CallbackAttempt = { url: string; status_code: number | null; error: string | null; duration_ms: number }
 
+/** What of an address may be kept that an application wrote into a document: a query may say who calls. */
+export const withoutQuery = (url: string): string => (URL.canParse(url) ? url.replace(/[?#].*$/s, '') : '')
+
 export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => ({
   url,
   status_code: answer.outcome === 'answered' ? answer.status_code : null,

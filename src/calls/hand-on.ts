@@ -1,4 +1,4 @@
-import { post, presentAttempt } from '../callbacks/post.ts'
+import { post, presentAttempt, withoutQuery } from '../callbacks/post.ts'
 import { authTokenOf } from '../core/accounts.ts'
 import { recordAttempt } from '../core/callbacks.ts'
 import { newSid } from '../core/sid.ts'
@@ -66,6 +66,7 @@ function isIngress(public_url: string, address: string): boolean {
 }
 
 const TIMEOUT_MS = 10_000
+const NOT_TWIML = 'What a verb of the TwiML asked for is no TwiML. Answer with application/xml.'
 
 export type Errand = { url: string; method: 'POST' | 'GET'; tell: boolean; params: [name: string, value: string][] }
 
@@ -88,17 +89,17 @@ export async function fetchOnBehalf(
     reads: tell ? ('status' as const) : ('body' as const),
   }
   const answer = await post(request, guard)
-  await recordAttempt(store, row, { kind: 'out-of-session', attempt: 1, ...presentAttempt(url, answer) })
+  await recordAttempt(store, row, { kind: 'out-of-session', attempt: 1, ...presentAttempt(withoutQuery(url), answer) })
   const isGood = answer.outcome === 'answered' && answer.status_code >= 200 && answer.status_code <= 299
   if (!isGood) {
-    await recordCallEvent(store, row, { error_code: 11200, values: { url } })
+    await recordCallEvent(store, row, { error_code: 11200, values: { url: withoutQuery(url) } })
     return tell ? nothing() : apologise()
   }
   if (tell || answer.body.trim() === '') return nothing()
   // What is played to those who wait may be sound itself.
   if (/^\s*audio\//i.test(answer.content_type)) return play(url)
   if (!isTwimlType(answer.content_type)) {
-    await recordCallEvent(store, row, { error_code: 12300, values: { content_type: answer.content_type } })
+    await recordCallEvent(store, row, { error_code: 12300, message: NOT_TWIML })
     return apologise()
   }
   return await handOn(context, carrier, row, { body: answer.body, url })

@@ -64,10 +64,12 @@ export const callingCodeOf = (e164: string): string | undefined => parsePhoneNum
 /** The three digits after +1; undefined for numbers elsewhere. */
 export const areaCodeOf = (e164: string): string | undefined => /^\+1(\d{3})\d{7}$/.exec(e164)?.[1]
 
-/** As errors show a number: `+1415555XXXX`. */
+const MOST_SHOWN = 8
+
+/** As errors show a number: `+1415555XXXX`. Of one that is too long, perhaps with an extension behind it, more is hidden. */
 export function maskLastFour(text: string): string {
   const characters = [...text]
-  let left = 4
+  let left = Math.max(4, characters.filter((character) => /\p{Nd}/u.test(character)).length - MOST_SHOWN)
   for (let at = characters.length - 1; at >= 0 && left > 0; at--) {
     if (!/\p{Nd}/u.test(characters[at] ?? '')) continue
     characters[at] = 'X'

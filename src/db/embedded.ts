@@ -132,7 +132,7 @@ async function launchServer(place: Place, options: EmbeddedOptions): Promise<Run
     if (outcome.state === 'ready') {
       child.once('exit', (code, signal) => {
         const how = { pid, code, signal, log_file: place.log_file }
-        if (!server.stopping) options.log.error(how, 'PostgreSQL ended unexpectedly: restart maskline')
+        if (!server.stopping) options.log.error(how, 'PostgreSQL ended by itself')
       })
       return server
     }
