@@ -16,7 +16,7 @@ export function retryAfter(attempt: number, random: () => number): number | unde
 }
 
 /** Longer than one attempt may take. */
-const LEASE_S = 25
+const LEASE_S = 18
 
 /** Takes callbacks that are due; see `claimInteractions` for how. */
 export async function claimCallbacks(store: Store, limit: number): Promise<Callback[]> {
