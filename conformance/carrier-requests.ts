@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { twilioCarrier } from '../src/carriers/twilio/adapter.ts'
-import type { OutboundMessage } from '../src/core/carrier.ts'
+import { type Carrier, CarrierError, type OutboundMessage } from '../src/core/carrier.ts'
 import { startTwilioApi } from '../test/support/twilio-api.ts'
 import { installNodePackages } from './toolchain.ts'
 import { findOperation, loadVendorDocument, type Schema, toJsonSchema, type VendorDocument } from './vendor-document.ts'
@@ -87,8 +87,8 @@ function checkValue(schema: Schema, value: string): string[] {
   return checks.filter(([wrong]) => wrong).map(([, reason]) => `${JSON.stringify(value)} is ${reason}`)
 }
 
-/** The document describes an attachment's record; its bytes are at the same address without `.json`. */
-const MEDIA = /\/Messages\/\w+\/Media\/\w+$/
+/** The document describes the record of an attachment or a recording; its bytes are at the same address without `.json`. */
+const BYTES = /(\/Messages\/\w+\/Media\/\w+|\/Recordings\/\w+)(\.wav)?$/
 
 export type VendorApi = Awaited<ReturnType<typeof startTwilioApi>>
 
@@ -99,7 +99,7 @@ export function checkCarrierRequests(api: VendorApi): { checked: number; problem
   const problems = requests.flatMap(({ method, path, query, form }) =>
     validateCarrierRequest(document, {
       method,
-      path: MEDIA.test(path) ? `${path}.json` : path,
+      path: path.replace(BYTES, '$1.json'),
       params: [...query, ...form],
     }),
   )
@@ -123,7 +123,7 @@ export async function exerciseAdapter(api: VendorApi) {
   for (const phone_number of [message.from, '22395']) {
     const sid = String(api.addNumber({ phone_number }).sid)
     const found = await carrier.findNumber({ sid })
-    const urls = { message_url: 'https://masking.example/messages' }
+    const urls = { message_url: 'https://masking.example/messages', call_url: 'https://masking.example/calls' }
     await carrier.attachNumber({ carrier_number_sid: sid }, urls)
     await carrier.restoreNumber({ carrier_number_sid: sid }, found?.webhooks ?? {})
   }
@@ -133,6 +133,22 @@ export async function exerciseAdapter(api: VendorApi) {
   await carrier.findSentMessage(message, started, async () => false)
   const attachment = api.addMedia({ content_type: 'image/png', bytes: Buffer.from('not really') })
   await carrier.fetchMedia(attachment, 1_000)
+  await exerciseCalls(carrier, api)
+}
+
+/** What is asked counts here, not that there is such a call. */
+async function exerciseCalls(carrier: Carrier, api: VendorApi) {
+  const [inbound_id, outbound_id] = [`CA${'1'.repeat(32)}`, `CA${'2'.repeat(32)}`] as const
+  await carrier.findCall(inbound_id)
+  const announcement = { text: 'One minute left.', language: 'en-US', room: 'KI1', seconds_left: 60 }
+  const unknownCall = (error: unknown) => {
+    if (!(error instanceof CarrierError)) throw error
+  }
+  await carrier.announce({ inbound_id, outbound_id }, { ...announcement, recording_url: undefined }).catch(unknownCall)
+  const sid = `RE${'3'.repeat(32)}`
+  const url = `${api.url}/2010-04-01/Accounts/${api.account_sid}/Recordings/${sid}`
+  await carrier.fetchRecording({ carrier_recording_id: sid, url }, 1_000).catch(unknownCall)
+  await carrier.deleteRecording({ carrier_recording_id: sid, url })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
