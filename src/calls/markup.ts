@@ -1,5 +1,5 @@
-import { type CallSettings, isPlayed } from '../core/call-settings.ts'
-import { element, writeTwiml } from '../twiml/write.ts'
+import type { CallSettings } from '../core/call-settings.ts'
+import { element, speak, writeTwiml } from '../twiml/write.ts'
 
 /**
  * What callers and partners are answered, in TwiML. It names the partner's number and proxy number, for the carrier that
@@ -24,10 +24,6 @@ export const apologise = () =>
   )
 
 export const play = (url: string) => respond(element('Play', {}, url))
-
-/** A text is said, the URL of a sound is played. */
-const speak = (text: string, language: string): Verb =>
-  isPlayed(text) ? element('Play', {}, text) : element('Say', { language }, text)
 
 const spoken = (text: string | null, language: string): Verb[] => (text ? [speak(text, language)] : [])
 

@@ -1,6 +1,5 @@
-import { isPlayed } from '../core/call-settings.ts'
 import type { Announcement } from '../core/carrier.ts'
-import { element, writeTwiml } from './write.ts'
+import { element, speak, writeTwiml } from './write.ts'
 
 /**
  * What each half of a call is given when the two are parted for an announcement: both hear it, and meet again in a room
@@ -11,7 +10,7 @@ export const rejoinTwiml = ({ text, language, room, seconds_left, recording_url 
     element(
       'Response',
       {},
-      isPlayed(text) ? element('Play', {}, text) : element('Say', { language }, text),
+      speak(text, language),
       element(
         'Dial',
         { timeLimit: String(Math.max(1, Math.floor(seconds_left))) },

@@ -1,3 +1,4 @@
+import { isPlayed } from '../core/call-settings.ts'
 import { append, type TwimlNode } from './parse.ts'
 
 /** An element of a document that we write. What is undefined is left out, of its attributes and of what is inside. */
@@ -37,3 +38,7 @@ const NOT_XML = /[^\t\n\r -\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu
 
 const escapeXml = (text: string, what: RegExp) =>
   text.replace(NOT_XML, '').replace(what, (character) => NAMED[character] ?? `&#${character.charCodeAt(0)};`)
+
+/** A text is said, the URL of a sound is played. */
+export const speak = (text: string, language: string): TwimlNode =>
+  isPlayed(text) ? element('Play', {}, text) : element('Say', { language }, text)

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isPlayed } from '../../core/call-settings.ts'
 import { type Announcement, type CallReport, CarrierError } from '../../core/carrier.ts'
 import { invalidParameter, ProxyError } from '../../core/errors.ts'
 import { runCallTwiml } from '../../twiml/call.ts'
@@ -102,7 +103,7 @@ export function createCalls({ request, isProxyNumber, clockOf, recordings }: Cal
         throw new CarrierError('refused', 'the simulated carrier has no such call, or it is over', { code: 20404 })
       }
       for (const leg of [call.caller, partner]) {
-        hear(leg, /^https?:\/\//i.test(text) ? { kind: 'play', url: text } : { kind: 'say', text, language })
+        hear(leg, isPlayed(text) ? { kind: 'play', url: text } : { kind: 'say', text, language })
       }
     },
 
