@@ -1,6 +1,6 @@
 import type { Break } from './support/broken-copy.ts'
 
-/** When the look-up fails, the pair of the last time is taken; and an intercept that does not answer stops a message. */
+/** When the look-up fails, the pair of the last time is taken; and of InterceptFailure each value is taken for the other. */
 export const GUESSES: Break[] = [
   {
     file: 'core/relay.ts',
@@ -28,7 +28,7 @@ export const GUESSES: Break[] = [
   },
   {
     file: 'callbacks/intercept.ts',
-    passage: "answer.outcome === 'answered' && answer.status_code === 403",
-    becomes: "answer.outcome !== 'answered' || answer.status_code === 403",
+    passage: "const isLenient = failure === 'proceed'",
+    becomes: "const isLenient = failure !== 'proceed'",
   },
 ]

@@ -21,6 +21,7 @@ const DEFAULTS = {
   speech_language: 'en-US',
   cool_down: 259_200,
   cool_down_mode: 'best-effort',
+  intercept_failure: 'proceed',
 }
 const ALL = {
   RingTimeout: '5',
@@ -35,6 +36,7 @@ const ALL = {
   SpeechLanguage: 'de-DE',
   CoolDown: '31536000',
   CoolDownMode: 'strict',
+  InterceptFailure: 'block',
 }
 
 async function makeSettings(server: TestServer) {
@@ -69,6 +71,7 @@ test('every call setting is off, or as the deployment has it, until it is set, a
     speech_language: 'de-DE',
     cool_down: 31_536_000,
     cool_down_mode: 'strict',
+    intercept_failure: 'block',
   }
   assert.deepEqual((await set(ALL)).body, expected)
   assert.deepEqual((await set({})).body, expected, 'what is not given stays')
@@ -119,6 +122,8 @@ test('a setting that cannot work is refused with what to do, and changes nothing
     assertRefused(answer, 400, 80701, reason)
     assert.ok(answer.body.message.startsWith(`'${name}' is invalid.`), answer.text)
   }
+  assertRefused(await set({ CoolDownMode: 'never' }), 400, 20001, /Give one of best-effort, strict/)
+  assertRefused(await set({ InterceptFailure: 'ask' }), 400, 20001, /Give one of proceed, block/)
   assert.deepEqual((await server.get(path)).body, { ...base, ...DEFAULTS })
   for (const SpeechLanguage of ['arb', 'es-419', 'cmn-Hans-CN']) {
     assert.equal((await set({ SpeechLanguage })).body.speech_language, SpeechLanguage)

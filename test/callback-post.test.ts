@@ -209,7 +209,7 @@ test('only 403 blocks an interaction, whatever body comes with it', async (t) =>
   const guard = openGuard(t)
   const receiver = await startReceiver(t)
   const ask = async (timeout_ms = 5000) =>
-    (await askIntercept({ ...callback(receiver.url), timeout_ms }, guard)).decision
+    (await askIntercept({ ...callback(receiver.url), timeout_ms, failure: 'proceed' }, guard)).decision
 
   receiver.answer = () => ({ status: 403 })
   assert.equal(await ask(), 'blocked')

@@ -1,30 +1,41 @@
 import { authTokenOf } from '../core/accounts.ts'
 import { recordAttempt } from '../core/callbacks.ts'
+import { errorMessage } from '../core/errors.ts'
 import { mediaUrls, openInteraction, recordBlocked } from '../core/interactions.ts'
+import { interceptFailureOf, serviceOf } from '../core/services.ts'
 import type { Store } from '../core/store.ts'
-import type { Interaction } from '../db/schema.ts'
+import type { Interaction, InterceptFailure } from '../db/schema.ts'
 import type { Guard } from './guard.ts'
 import { interceptParameters } from './parameters.ts'
-import { type Answer, type CallbackParams, post, presentAttempt } from './post.ts'
+import { type Answer, type CallbackParams, isAccepted, post, presentAttempt, reasonOf } from './post.ts'
 
 export type Intercept = { decision: 'blocked' | 'proceed'; answer: Answer }
 
 /** A person is waiting; the vendor waits no longer for any answer. */
 const MAX_TIMEOUT_MS = 15_000
 
+type Question = {
+  url: string
+  params: CallbackParams
+  auth_token: string
+  idempotency_token: string
+  timeout_ms: number
+  failure: InterceptFailure
+}
+
 /**
  * Asks the customer whether an interaction may go on. Only a 403 stops it: any other answer, and none at all, lets it
- * pass. Not asked twice.
+ * pass. Where a failure blocks, only a complete 2xx lets it pass. Not asked twice.
  */
-export async function askIntercept(
-  question: { url: string; params: CallbackParams; auth_token: string; idempotency_token: string; timeout_ms: number },
-  guard: Guard,
-): Promise<Intercept> {
+export async function askIntercept({ failure, ...question }: Question, guard: Guard): Promise<Intercept> {
   const timeout_ms = Math.min(question.timeout_ms, MAX_TIMEOUT_MS)
-  const answer = await post({ ...question, timeout_ms, reads: 'status' }, guard)
-  const isBlocked = answer.outcome === 'answered' && answer.status_code === 403
-  return { decision: isBlocked ? 'blocked' : 'proceed', answer }
+  const isLenient = failure === 'proceed'
+  const answer = await post({ ...question, timeout_ms, reads: isLenient ? 'status' : 'body' }, guard)
+  const passes = isLenient ? !isRefusal(answer) : isAccepted(answer)
+  return { decision: passes ? 'proceed' : 'blocked', answer }
 }
+
+const isRefusal = (answer: Answer) => answer.outcome === 'answered' && answer.status_code === 403
 
 /** The same for an interaction as its service wants it, with the attempt and a block on record. */
 export async function intercept(
@@ -33,11 +44,7 @@ export async function intercept(
   timeout_ms: number,
 ): Promise<'blocked' | 'proceed'> {
   const { store, guard } = context
-  const service = await store.db
-    .selectFrom('services')
-    .select('intercept_callback_url')
-    .where('sid', '=', interaction.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, interaction)
   const url = service?.intercept_callback_url
   if (!url) return 'proceed'
   const opened = { data: openInteraction(store, interaction).data, media_urls: await mediaUrls(store, interaction) }
@@ -47,9 +54,16 @@ export async function intercept(
     auth_token: await authTokenOf(store, interaction.account_sid),
     idempotency_token: `${interaction.sid}-intercept`,
     timeout_ms,
+    failure: interceptFailureOf(service),
   }
   const { decision, answer } = await askIntercept(question, guard)
   await recordAttempt(store, interaction, { kind: 'intercept', attempt: 1, ...presentAttempt(url, answer) })
-  if (decision === 'blocked') await recordBlocked(store, interaction)
+  if (decision === 'proceed') return decision
+  await recordBlocked(store, interaction, isRefusal(answer) ? undefined : failure(url, answer))
   return decision
 }
+
+const failure = (url: string, answer: Answer) => ({
+  error_code: 11200 as const,
+  message: `${errorMessage(11200, { url })} ${reasonOf(answer)} So the interaction was blocked, as InterceptFailure says.`,
+})

@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { twilioSignature } from '../core/signature.ts'
 import { AddressRefused, type Guard } from './guard.ts'
 
@@ -32,6 +33,13 @@ export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => 
   error: answer.outcome === 'failed' ? answer.error : null,
   duration_ms: answer.duration_ms,
 })
+
+export const isAccepted = (answer: Answer): boolean =>
+  answer.outcome === 'answered' && answer.status_code >= 200 && answer.status_code < 300
+
+/** Why an answer was not accepted. */
+export const reasonOf = (answer: Answer): string =>
+  answer.outcome === 'failed' ? answer.error : `It answered with status ${answer.status_code}.`
 
 const MAX_ANSWER_BYTES = 64 * 1024
 
@@ -150,6 +158,7 @@ const REASONS: Record<string, string> = {
 /** Node's own messages quote addresses, so only its codes are passed on. Whatever has none is a fault of ours. */
 export function failureReason(error: unknown): string {
   if (error instanceof AddressRefused) return error.message
+  if (error instanceof errors.HTTPParserError) return 'The answer is not HTTP.'
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code !== 'string' || code === 'UND_ERR_INVALID_ARG') throw error
   return REASONS[code] ?? `The request failed (${code}).`

@@ -4,6 +4,7 @@ import { findByEvent, findCallee, findCallInteraction, recordRecorded } from '..
 import type { InboundCall } from '../core/carrier.ts'
 import { moveLeg } from '../core/outbound.ts'
 import { relayCall, WATCH_CALL_S } from '../core/relay.ts'
+import { serviceOf } from '../core/services.ts'
 import type { Interaction } from '../db/schema.ts'
 import { beginSend } from '../db/statements/begin-send.ts'
 import { addressesOf } from './addresses.ts'
@@ -58,19 +59,16 @@ async function putThrough(context: CallContext, row: Interaction): Promise<strin
     const timeout_ms = Math.min(context.intercept_timeout_ms, MAX_INTERCEPT_MS)
     if ((await intercept(context, row, timeout_ms)) === 'blocked') return reject('rejected')
     if (!(await beginSend(store.pool, { ...row, lease_s: WATCH_CALL_S }))) {
-      // A repeat of this arrival may have begun it meanwhile; else the session ended while the customer was asked.
+      // A repeat of this arrival may have begun or blocked it meanwhile; else the session ended while the customer was asked.
       const now = await findCallInteraction(store, row)
+      if (now?.outcome === 'blocked') return reject('rejected')
       if (now?.stage !== 'send') return await cancel(context, row)
     }
   }
   const callee = await findCallee(store, row)
-  if (!callee) return await cancel(context, row)
+  const service = callee && (await serviceOf(store, row))
+  if (!service) return await cancel(context, row)
   if (callee.carrier_sid !== row.carrier_sid) return await refuse(context, row)
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', row.service_sid)
-    .executeTakeFirstOrThrow()
   const settings = callSettings(store, service)
   if (settings.recording) await recordRecorded(store, row)
   return connect(callee, settings, addressesOf(store, row))

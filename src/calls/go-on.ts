@@ -3,6 +3,7 @@ import { findCallInteraction, type Leg, recordCallReport } from '../core/calls.t
 import type { CallReport, CallStatus, FinishedRecording } from '../core/carrier.ts'
 import { recordEvent } from '../core/events.ts'
 import { recordRecording } from '../core/recordings.ts'
+import { serviceOf } from '../core/services.ts'
 import type { Store } from '../core/store.ts'
 import type { Interaction, Service } from '../db/schema.ts'
 import { rejoinTwiml } from '../twiml/rejoin.ts'
@@ -16,7 +17,7 @@ import { hangUp, nothing, reject, voicemail, whisper } from './markup.ts'
 /** The leg to the partner has a new status. What it is about may be unknown by now: the carrier need not say it again. */
 export async function legReported(context: CallContext, carrier: CallCarrier, leg: Leg, report: CallReport) {
   if (await recordCallReport(context.store, carrier, leg, report)) context.wake()
-  else await recordEvent(context.store, { error_code: 80907, account_sid: carrier.account_sid })
+  else await recordUnknown(context, carrier)
   return nothing()
 }
 
@@ -64,14 +65,17 @@ export async function recorded(
 ) {
   const isKnown =
     !recording || (await recordRecording(context.store, { ...leg, carrier_sid: carrier.sid }, kind, recording))
-  if (!isKnown) await recordEvent(context.store, { error_code: 80907, account_sid: carrier.account_sid })
+  if (!isKnown) await recordUnknown(context, carrier)
   return nothing()
 }
 
-async function unknownLeg({ store }: CallContext, carrier: CallCarrier) {
-  await recordEvent(store, { error_code: 80907, account_sid: carrier.account_sid })
+async function unknownLeg(context: CallContext, carrier: CallCarrier) {
+  await recordUnknown(context, carrier)
   return hangUp()
 }
+
+const recordUnknown = ({ store }: CallContext, { account_sid }: CallCarrier) =>
+  recordEvent(store, { error_code: 80907, account_sid })
 
 /** A carrier speaks for its own calls only. */
 async function findOurs(
@@ -81,11 +85,7 @@ async function findOurs(
 ): Promise<{ row: Interaction; service: Service } | undefined> {
   const row = await findCallInteraction(store, leg)
   if (row?.carrier_sid !== carrier.sid) return undefined
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', leg.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, leg)
   return service && { row, service }
 }
 

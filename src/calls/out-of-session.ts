@@ -7,6 +7,7 @@ import { findCallInteraction } from '../core/calls.ts'
 import type { InboundCall } from '../core/carrier.ts'
 import { ProxyError } from '../core/errors.ts'
 import { findHistory, recordUnanswered, recordUnmatched } from '../core/out-of-session.ts'
+import { serviceOf } from '../core/services.ts'
 import type { Interaction, Service } from '../db/schema.ts'
 import { recordCallEvent } from './addresses.ts'
 import type { CallCarrier, CallContext } from './context.ts'
@@ -24,11 +25,7 @@ export async function answerOutOfSession(
   row: Interaction,
 ): Promise<string | { relayed: Interaction }> {
   const { store } = context
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', row.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, row)
   if (!service) return reject('rejected')
   // The same arrival again, and the customer may have made the session meanwhile.
   if (await joinSession(store, service, row)) return await relayed(context, row)

@@ -5,6 +5,7 @@ import { callSettings } from './call-settings.ts'
 import { type CallReport, LAST_MINUTE_S } from './carrier.ts'
 import { recordEvent } from './events.ts'
 import { isTakenByAnother, moveLeg } from './outbound.ts'
+import { serviceOf } from './services.ts'
 import type { Store } from './store.ts'
 
 /** A call's interaction, found by what its webhooks name. */
@@ -90,11 +91,7 @@ export async function recordCallReport(
 
 /** The talk has begun: its last minute is due to be announced, where the service wants that. */
 async function recordAnswered(store: Store, leg: Leg) {
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', leg.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, leg)
   if (!service) return
   const { last_minute_announcement, max_duration_s } = callSettings(store, service)
   const wait_s = max_duration_s - LAST_MINUTE_S

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
 import { eraseInteractions } from './erase.ts'
 import { ProxyError } from './errors.ts'
-import { recordEvent } from './events.ts'
+import { type NewEvent, recordEvent } from './events.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { isLive, lockSession } from './session-state.ts'
 import { newSid } from './sid.ts'
@@ -167,8 +167,15 @@ function mediaUrl(store: Store, item: Media) {
 export const openMediaSource = (store: Store, item: Media) =>
   store.keys.open(`${item.interaction_sid}/media/${item.position}`, item.source_url_sealed)
 
-/** The customer does not let it pass. The record stays, without an outbound leg; a caller's leg has failed. */
-export async function recordBlocked(store: Store, interaction: Interaction): Promise<void> {
+/**
+ * It may not pass: the customer says so, unless `event` has another reason. The record stays, without an outbound leg; a
+ * caller's leg has failed.
+ */
+export async function recordBlocked(
+  store: Store,
+  interaction: Interaction,
+  event: Pick<NewEvent, 'error_code' | 'message'> = { error_code: 80909 },
+): Promise<void> {
   const { account_sid, service_sid, session_sid, sid: interaction_sid } = interaction
   const blocked = await store.db
     .updateTable('interactions')
@@ -185,7 +192,7 @@ export async function recordBlocked(store: Store, interaction: Interaction): Pro
     .where('stage', '=', 'intercept')
     .executeTakeFirst()
   if (blocked.numUpdatedRows === 0n) return
-  await recordEvent(store, { error_code: 80909, account_sid, service_sid, session_sid, interaction_sid })
+  await recordEvent(store, { ...event, account_sid, service_sid, session_sid, interaction_sid })
 }
 
 /** An interaction starts a session that had not started, and its ttl over. */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { GeoMatchLevel, NumberSelectionBehavior, Service } from '../db/schema.ts'
+import type { GeoMatchLevel, InterceptFailure, NumberSelectionBehavior, Service } from '../db/schema.ts'
 import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
 import { checkCallbackUrl } from './callback-url.ts'
 import { type CoolDown, rememberPairs } from './cool-down.ts'
@@ -52,6 +52,14 @@ export const findService = (store: Store, account_sid: string, sid: string) =>
     .where('sid', '=', sid)
     .executeTakeFirst()
 
+/** The service that a row belongs to. What a client names is found by the account, too: `findService`. */
+export const serviceOf = (store: Store, { service_sid }: { service_sid: string }): Promise<Service | undefined> =>
+  store.db.selectFrom('services').selectAll().where('sid', '=', service_sid).executeTakeFirst()
+
+/** As at the vendor, unless the service is set otherwise. */
+export const interceptFailureOf = (service: Pick<Service, 'intercept_failure'>): InterceptFailure =>
+  service.intercept_failure ?? 'proceed'
+
 export const findServiceByName = (store: Store, account_sid: string, unique_name: string) =>
   store.db
     .selectFrom('services')
@@ -79,13 +87,14 @@ export async function holdService(trx: Store, service: Service): Promise<void> {
 }
 
 /** Null is the default of the program. */
-type CoolDownChanges = { [Name in keyof CoolDown]?: CoolDown[Name] | null | undefined }
+type Cleared<Settings> = { [Name in keyof Settings]?: Settings[Name] | null | undefined }
+type OtherChanges = Cleared<CoolDown & Pick<Service, 'intercept_failure'>> & { opt_out_words?: boolean | undefined }
 
 /** Changes what is given; throws as `createService`. */
 export async function updateService(
   store: Store,
   service: Service,
-  params: ServiceParams & CallSettingChanges & CoolDownChanges & { opt_out_words?: boolean | undefined },
+  params: ServiceParams & CallSettingChanges & OtherChanges,
 ): Promise<Service> {
   checkCallbackUrls(store, params)
   checkCallSettings(store, params)

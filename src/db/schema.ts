@@ -45,6 +45,10 @@ export type Event = Selectable<EventTable>
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
 export type CoolDownMode = 'best-effort' | 'strict'
+
+/** What becomes of an interaction about which the intercept callback gave no answer. */
+export type InterceptFailure = 'proceed' | 'block'
+
 export type SessionStatus = 'open' | 'in-progress' | 'closed'
 export type SessionMode = 'voice-and-message' | 'voice-only' | 'message-only'
 export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
@@ -119,6 +123,7 @@ type ServiceTable = Stamps & {
   speech_language: string | null
   cool_down_s: number | null
   cool_down_mode: CoolDownMode | null
+  intercept_failure: InterceptFailure | null
 }
 
 type PhoneNumberTable = Stamps & {

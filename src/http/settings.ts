@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { callSettings } from '../core/call-settings.ts'
 import { coolDownOf } from '../core/cool-down.ts'
-import { updateService } from '../core/services.ts'
+import { interceptFailureOf, updateService } from '../core/services.ts'
 import type { Service } from '../db/schema.ts'
 import { ClearableBoolean, ClearableInteger, ClearableOneOf, ClearableText, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
@@ -20,6 +20,7 @@ const Words = (description: string) =>
   )
 
 const COOL_DOWN_MODES = ['best-effort', 'strict'] as const
+const INTERCEPT_FAILURES = ['proceed', 'block'] as const
 
 const Settings = Type.Object({
   OptOutWords: Type.Optional(
@@ -58,6 +59,12 @@ const Settings = Type.Object({
       'Whether such a number is tried last, or never: then the person is refused when no other is free.',
     ),
   ),
+  InterceptFailure: Type.Optional(
+    ClearableOneOf(
+      INTERCEPT_FAILURES,
+      'Whether an interaction passes or is blocked when the InterceptCallbackUrl fails, or answers anything but 2xx and 403.',
+    ),
+  ),
 })
 
 const SettingsBody = Type.Object({
@@ -75,6 +82,7 @@ const SettingsBody = Type.Object({
   speech_language: Type.String(),
   cool_down: Type.Integer(),
   cool_down_mode: OneOf(COOL_DOWN_MODES),
+  intercept_failure: OneOf(INTERCEPT_FAILURES),
   url: Url,
 })
 
@@ -97,6 +105,7 @@ export const presentSettings = ({ store }: Pick<HttpContext, 'store'>, service: 
     speech_language: effective.speech_language,
     cool_down: cool_down_s,
     cool_down_mode,
+    intercept_failure: interceptFailureOf(service),
     url: `${store.rules.public_url}/maskline/v1/Services/${service.sid}/Settings`,
   }
 }

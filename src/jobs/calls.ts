@@ -4,6 +4,7 @@ import { recordCallReport, watchAgain } from '../core/calls.ts'
 import { type CallReport, type Carrier, CarrierError, LAST_MINUTE_S } from '../core/carrier.ts'
 import { moveLeg } from '../core/outbound.ts'
 import { WATCH_CALL_S } from '../core/relay.ts'
+import { serviceOf } from '../core/services.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
 
@@ -42,11 +43,7 @@ const findOut = async (carrier: Carrier, call: ClaimedInteraction): Promise<Call
 
 async function announce({ store }: JobContext, carrier: Carrier, call: ClaimedInteraction) {
   const { inbound_resource_sid: inbound_id, outbound_carrier_id: outbound_id } = call
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', call.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, call)
   const settings = service && callSettings(store, service)
   if (!settings?.last_minute_announcement || !inbound_id || !outbound_id) {
     return await watchAgain(store, call, 'send', LAST_MINUTE_S)

@@ -15,6 +15,7 @@ import {
   recordUnmatched,
   replyOutOfSession,
 } from '../core/out-of-session.ts'
+import { serviceOf } from '../core/services.ts'
 import type { ClaimedInteraction } from '../db/statements/claim-interactions.ts'
 import type { JobContext } from './context.ts'
 
@@ -23,11 +24,7 @@ const TIMEOUT_MS = 15_000
 /** Asks the customer's application what to do with a message that belongs to no session, and does it. */
 export async function handleOutOfSession(context: JobContext, claimed: ClaimedInteraction): Promise<void> {
   const { store } = context
-  const service = await store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('sid', '=', claimed.service_sid)
-    .executeTakeFirst()
+  const service = await serviceOf(store, claimed)
   if (!service) return await deleteOutOfSession(store, claimed)
 
   const history = await findHistory(store, claimed)

@@ -1,6 +1,6 @@
 import type { Guard } from '../callbacks/guard.ts'
 import { statusParameters } from '../callbacks/parameters.ts'
-import { type Answer, post, presentAttempt } from '../callbacks/post.ts'
+import { type Answer, isAccepted, post, presentAttempt, reasonOf } from '../callbacks/post.ts'
 import { authTokenOf } from '../core/accounts.ts'
 import {
   claimCallbacks,
@@ -49,12 +49,6 @@ async function sendCallback(store: Store, guard: Guard, callback: Callback): Pro
   if (isAccepted(answer)) return await recordCallbackOutcome(store, callback, 'delivered')
   await recordFailure(store, callback, answer, interaction.session_sid)
 }
-
-const isAccepted = (answer: Answer) =>
-  answer.outcome === 'answered' && answer.status_code >= 200 && answer.status_code < 300
-
-const reasonOf = (answer: Answer) =>
-  answer.outcome === 'failed' ? answer.error : `It answered with status ${answer.status_code}.`
 
 /** A server that fails or cannot be reached may recover; one that refuses us has said its word. */
 const mayRecover = (answer: Answer) =>

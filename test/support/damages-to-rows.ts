@@ -210,6 +210,11 @@ const ROWS: Damage[] = [
     do: () => "update accounts set status = 'gone'",
   },
   {
+    finds: ['other-words'],
+    how: 'a service blocks in a way nobody knows',
+    do: ({ life: { service } }) => `update services set intercept_failure = 'wait' where sid = '${service.sid}'`,
+  },
+  {
     finds: ['session-expiry', 'constraints'],
     how: 'the end of a session is not generated any more',
     do: ({ life: { quiet } }) =>

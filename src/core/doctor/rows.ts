@@ -195,6 +195,7 @@ export const ROW_CHECKS: Check[] = [
                where geo_match_level not in ('country', 'area-code', 'extended-area-code', 'overlay', 'radius')
                   or number_selection_behavior not in ('prefer-sticky', 'avoid-sticky')
                   or cool_down_mode not in ('best-effort', 'strict')
+                  or intercept_failure not in ('proceed', 'block')
              union all select interaction_sid from media where state not in ('pending', 'hosted', 'public', 'lost')
              union all select sid from recordings where kind not in ('call', 'voicemail')`,
     },
