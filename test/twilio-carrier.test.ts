@@ -80,6 +80,7 @@ const FAULTS: [title: string, fault: Fault, outcome: string, code?: number, retr
   ['not a mobile', { kind: 'error', status: 400, code: 21614 }, 'refused', 21614],
   ['wrong credentials', { kind: 'error', status: 401, code: 20003 }, 'not-sent', 20003],
   ['no such account', { kind: 'error', status: 404, code: 20404 }, 'refused', 20404],
+  ['a code that is somebody’s number', { kind: 'error', status: 400, code: 12025550124 }, 'not-sent'],
   ['a 4xx of something in between', { kind: 'error', status: 403, body: '<h1>Forbidden</h1>' }, 'not-sent'],
   ['too fast', { kind: 'error', status: 429, code: 20429, headers: { 'retry-after': '7' } }, 'not-sent', 20429, 7],
   ['too fast, without a body', { kind: 'error', status: 429 }, 'not-sent'],

@@ -56,6 +56,32 @@ test('attachments are fetched with the credentials and passed on under an addres
   assert.equal(await answerTo(media_urls[1] ?? ''), 200)
 })
 
+test('of an attachment’s type neither its parameters nor a number are kept', async (t) => {
+  const receiver = await startReceiver(t, () => ({ headers: { 'content-type': 'text/xml' }, body: '<Response/>' }))
+  const { server, twilio } = await startTwilioServer(t)
+  const service = await makeTwilioService(server, twilio, { OutOfSessionCallbackUrl: receiver.url })
+  const { alice } = await converse(server, service)
+  const [, digits = ''] = alice.identifier.split('+')
+  const types = [`image/jpeg; name="+${digits}.jpg"`, `audio/${digits}`, `IMAGE/PNG`]
+  const mediaUrls = types.map((content_type) => twilio.addMedia({ content_type, bytes: PICTURE }))
+  await twilio.receive({ from: newPerson(), to: alice.proxy, mediaUrls })
+  await settled(server)
+  const [asked] = receiver.requests
+  assert.deepEqual(
+    [0, 1, 2].map((at) => asked?.params[`MediaContentType${at}`]),
+    ['image/jpeg', 'application/octet-stream', 'image/png'],
+  )
+  await twilio.receive({ from: alice.identifier, to: alice.proxy, mediaUrls })
+  const { media_urls } = await twilio.nextSent()
+  const served = await Promise.all(media_urls.map((url) => fetch(url)))
+  assert.deepEqual(
+    served.map(({ headers }) => headers.get('content-type')),
+    ['image/jpeg', 'application/octet-stream', 'image/png'],
+  )
+  const kept = await rows(server, `select from media where content_type like '%${digits}%'`)
+  assert.equal(kept.length, 0)
+})
+
 test('an attachment that cannot be had for now is waited for; one that is gone is left out, on record', async (t) => {
   const receiver = await startReceiver(t, () => ({ headers: { 'content-type': 'text/xml' }, body: '<Response/>' }))
   const { server, twilio } = await startTwilioServer(t)

@@ -69,6 +69,22 @@ test('what is unknown is left out with a warning and the rest is done', async ()
   assert.ok(warnings.every(({ error_code }) => error_code === 12200))
 })
 
+test('a complaint quotes no number, though somebody made a name of it', async () => {
+  const names = '<N12025550123/><Message>Hi<to-1.202.555.0123/></Message><٢٠٢٥٥٥٠١٢٣/>'
+  const { messages, warnings } = await run(`<Response>${names}</Response>`)
+  assert.equal(messages.length, 1)
+  assert.equal(warnings.length, 3)
+  const quoted = warnings.map(({ reason }) => reason).join('\n')
+  assert.doesNotMatch(quoted, /\p{Nd}/u)
+  assert.match(quoted, /NXXX.*\n.*to-X\.XXX/)
+  for (const text of ['<Response><N12025550123>', '<Response><a n12025550123="" n12025550123=""/></Response>']) {
+    assert.throws(
+      () => parseTwiml(text),
+      (error) => error instanceof TwimlError && !/2025550/.test(error.message) && /XXXX/.test(error.message),
+    )
+  }
+})
+
 test('one answer sends at most a hundred messages and warns at most twenty times', async () => {
   const many = await run(`<Response>${'<Message>x</Message>'.repeat(150)}</Response>`)
   assert.equal(many.messages.length, 100)

@@ -12,9 +12,17 @@ import type { Store } from './store.ts'
 const HOSTED_FOR = '24 hours'
 const MAX_BYTES = 5 * 1024 * 1024
 
+const ANY_TYPE = 'application/octet-stream'
+
 /** What we serve an attachment as; anything else goes out as bytes that no browser will run. */
 const SAFE_TYPES =
   /^(image\/(jpeg|png|gif|webp|bmp|tiff|heic|heif)|audio\/[\w.+-]+|video\/[\w.+-]+|application\/pdf|text\/(plain|vcard|x-vcard))$/
+
+/** A type without parameters, such as a file's name; nor is a telephone number one. Undefined for what is no type. */
+export function bareType(type: string | undefined): string | undefined {
+  const bare = type?.split(';')[0]?.trim().toLowerCase() ?? ''
+  return /^[\w.+-]+\/[\w.+-]+$/.test(bare) && !/\d{6}/.test(bare) ? bare : undefined
+}
 
 /** After so many tries at the message an attachment that cannot be had for now counts as lost. */
 const MAX_ATTEMPTS = 5
@@ -38,7 +46,7 @@ async function hostOne(store: Store, carrier: Carrier, interaction: MessageWithM
     const place = `${item.interaction_sid}/media/${item.position}/bytes`
     await setMedia(store, item, {
       state: 'hosted',
-      content_type: fetched.content_type,
+      content_type: bareType(fetched.content_type) ?? ANY_TYPE,
       bytes_sealed: store.keys.seal(place, fetched.bytes),
       expires_at: sql<Date>`now() + ${HOSTED_FOR}::interval`,
     })
@@ -90,8 +98,8 @@ export async function findHostedMedia(
     .where('expires_at', '>', sql<Date>`now()`)
     .executeTakeFirst()
   if (!item?.bytes_sealed) return undefined
-  const type = item.content_type?.split(';')[0]?.trim().toLowerCase() ?? ''
-  const content_type = SAFE_TYPES.test(type) ? type : 'application/octet-stream'
+  const type = bareType(item.content_type ?? undefined) ?? ANY_TYPE
+  const content_type = SAFE_TYPES.test(type) ? type : ANY_TYPE
   const bytes = store.keys.openBytes(`${item.interaction_sid}/media/${item.position}/bytes`, item.bytes_sealed)
   return { content_type, bytes, name: `m${item.position + 1}` }
 }

@@ -3,6 +3,7 @@ import { type RelayParams, relayEventStatement } from '../db/statements/relay-ev
 import type { InboundCall, InboundMessage } from './carrier.ts'
 import type { Directory, DirectoryEntry } from './directory.ts'
 import { recordEvent } from './events.ts'
+import { bareType } from './media.ts'
 import { newSid } from './sid.ts'
 import type { Store } from './store.ts'
 
@@ -59,7 +60,7 @@ export async function relayMessage(
       // Attachments are fetched later; their addresses are kept sealed, each under a token nobody can guess.
       token: randomBytes(16).toString('hex'),
       source_url_sealed: store.keys.seal(`${interaction_sid}/media/${position}`, url),
-      content_type,
+      content_type: bareType(content_type),
     })),
   })
 }

@@ -1,5 +1,5 @@
 import { readMethod, resolveUrl, type TwimlWarning, warn } from './document.ts'
-import type { TwimlNode } from './parse.ts'
+import { quoteName, type TwimlNode } from './parse.ts'
 
 /**
  * Reads the verbs of a call: defaults and limits as the vendor documents them. Whatever is written there can be carried
@@ -117,11 +117,11 @@ export function readReject(node: TwimlNode, run: Run): 'busy' | 'rejected' {
 export function warnOfUnknown(node: TwimlNode, attributes: string[], nouns: string[], run: Run): void {
   for (const name of Object.keys(node.attributes)) {
     if (!attributes.includes(name)) {
-      warn(run, `The attribute ${name.slice(0, 40)} of a ${node.name} does nothing here.`)
+      warn(run, `The attribute ${quoteName(name)} of a ${node.name} does nothing here.`)
     }
   }
   for (const { name } of node.children) {
-    if (!nouns.includes(name)) warn(run, `The element ${name.slice(0, 40)} does nothing in a ${node.name} here.`)
+    if (!nouns.includes(name)) warn(run, `The element ${quoteName(name)} does nothing in a ${node.name} here.`)
   }
 }
 

@@ -11,7 +11,7 @@ import {
   warnOfUnknown,
 } from './call-verbs.ts'
 import { readAnswer, type TwimlDocument, type TwimlWarning, warn } from './document.ts'
-import { parseTwiml, TwimlError, type TwimlNode } from './parse.ts'
+import { parseTwiml, quoteName, TwimlError, type TwimlNode } from './parse.ts'
 
 /**
  * What a caller's leg can do, for a carrier that does not carry TwiML out by itself. Each promise resolves when that is
@@ -158,7 +158,7 @@ async function runDocument({ body, url }: Document, call: Call): Promise<Documen
   for (const node of verbs) {
     const verb = VERBS.get(node.name)
     if (!verb) {
-      warn(call.run, `The verb ${node.name.slice(0, 40)} does nothing in a call here.`)
+      warn(call.run, `The verb ${quoteName(node.name)} does nothing in a call here.`)
       continue
     }
     const step = await verb(node, url, call)

@@ -1,5 +1,5 @@
 import { readAnswer, readMethod, resolveUrl, type TwimlDocument, type TwimlWarning, warn } from './document.ts'
-import { parseTwiml, TwimlError, type TwimlNode } from './parse.ts'
+import { parseTwiml, quoteName, TwimlError, type TwimlNode } from './parse.ts'
 
 /**
  * Carries out the TwiML that answers an inbound message, so that every carrier behaves alike. Verbs run in order: what
@@ -58,7 +58,7 @@ function runDocument(
   for (const verb of parseTwiml(document.body).children) {
     if (verb.name === 'Redirect') return readRedirect(verb, document.url)
     if (verb.name === 'Message') addMessage(verb, document.url, context, run)
-    else warn(run, `The verb ${verb.name.slice(0, 40)} does nothing in the answer to a message.`)
+    else warn(run, `The verb ${quoteName(verb.name)} does nothing in the answer to a message.`)
   }
   return undefined
 }
@@ -81,7 +81,7 @@ function addMessage(verb: TwimlNode, base: string, context: MessageContext, run:
       else if (mediaUrls.length === MAX_MEDIA) warn(run, `A Media was left out: a message takes ${MAX_MEDIA}.`)
       else mediaUrls.push(url)
     } else {
-      warn(run, `The element ${noun.name.slice(0, 40)} does nothing in a Message.`)
+      warn(run, `The element ${quoteName(noun.name)} does nothing in a Message.`)
     }
   }
   for (const attribute of ['action', 'statusCallback']) {

@@ -31,6 +31,8 @@ export const MAX_BYTES = 64 * 1024
 const MAX_DEPTH = 20
 const MAX_NODES = 1000
 const MAX_REASON = 120
+/** Of a telephone number. */
+const FEWEST_DIGITS = 6
 
 export function parseTwiml(text: string): TwimlNode {
   if (Buffer.byteLength(text) > MAX_BYTES) throw new TwimlError('The TwiML is larger than 64 KiB.')
@@ -41,7 +43,8 @@ export function parseTwiml(text: string): TwimlNode {
   let nodes = 0
 
   parser.on('error', (error) => {
-    throw new TwimlError(`The TwiML is not well-formed: ${error.message}`.slice(0, MAX_REASON))
+    const [, place = '', reason = ''] = /^(\d+:\d+: )?(.*)$/s.exec(error.message) ?? []
+    throw new TwimlError(`The TwiML is not well-formed: ${place}${withoutNumber(reason)}`.slice(0, MAX_REASON))
   })
   parser.on('doctype', () => {
     throw new TwimlError('The TwiML has a DOCTYPE.')
@@ -69,6 +72,13 @@ export function parseTwiml(text: string): TwimlNode {
   if (root?.name !== 'Response') throw new TwimlError('The outermost element of the TwiML is not Response.')
   return root
 }
+
+/** A name as a complaint may quote it. */
+export const quoteName = (name: string) => withoutNumber(name.slice(0, 40))
+
+/** Who makes markup of data may also make a name of somebody's number; and complaints are kept. */
+const withoutNumber = (text: string) =>
+  (text.match(/\p{Nd}/gu)?.length ?? 0) < FEWEST_DIGITS ? text : text.replace(/\p{Nd}/gu, 'X')
 
 /** Adds to the end of an element. Text is one piece however it was written, in sections or around a comment. */
 export function append(node: TwimlNode, piece: string | TwimlNode): void {

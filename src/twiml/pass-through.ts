@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { callingCodeOf } from '../core/e164.ts'
 import { readMethod, resolveUrl, type TwimlWarning, warn } from './document.ts'
-import { MAX_BYTES, parseTwiml, TwimlError, type TwimlNode } from './parse.ts'
+import { MAX_BYTES, parseTwiml, quoteName, TwimlError, type TwimlNode } from './parse.ts'
 import { element, writeTwiml } from './write.ts'
 
 /**
@@ -72,7 +72,7 @@ const SPELLING = new Map(NAMES.map((name) => [name.toLowerCase(), name]))
 function refuse(node: TwimlNode, run: Run, where: 'outside' | 'in-dial'): string | undefined {
   const { name, attributes } = node
   const known = SPELLING.get(localName(name))
-  if (known && known !== name) return `The element ${name.slice(0, 40)} was left out: TwiML spells it ${known}.`
+  if (known && known !== name) return `The element ${quoteName(name)} was left out: TwiML spells it ${known}.`
   // A transfer by SIP hands over the caller's own leg, and with it the number it came from.
   if (name === 'Refer') return 'A Refer was left out: it would show the number of the caller.'
   // The address of a SIP call carries headers, and parameters go to the application of whoever is dialled. Addresses
@@ -112,7 +112,7 @@ function showNobody(attributes: Map<string, string>, run: Run): void {
     const isCallerId = localName(key) === 'callerid'
     if (isCallerId && (key !== 'callerId' || run.caller === '' || run.namesCaller(value))) attributes.delete(key)
     else if (!isAddress(key) && run.namesCaller(value)) {
-      warn(run, `The attribute ${key.slice(0, 40)} of Dial was left out: it holds the number of the caller.`)
+      warn(run, `The attribute ${quoteName(key)} of Dial was left out: it holds the number of the caller.`)
       attributes.delete(key)
     }
   }
@@ -142,7 +142,7 @@ function rewriteAddress(node: TwimlNode, key: string, value: string, attributes:
   const purpose = /callback/i.test(key) ? 'tell' : 'document'
   const given = isSocket ? undefined : request(value, method, purpose, run)
   if (!given) {
-    const names = `${key.slice(0, 40)} of ${node.name.slice(0, 40)}`
+    const names = `${quoteName(key)} of ${quoteName(node.name)}`
     warn(run, `The attribute ${names} was left out: its address is none that can be requested.`)
   }
   const ours = given ?? (key === 'action' && goesOnToItself(node) ? request(run.url, method, purpose, run) : undefined)

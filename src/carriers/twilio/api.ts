@@ -20,6 +20,9 @@ type Reply = { status: number; retry_after_s: number | undefined; fields: Fields
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
+/** The largest that can be stored; none of Twilio's is near it. */
+const MAX_CODE = 2 ** 31 - 1
+
 /** Codes that mean "not now", whatever HTTP status carries them: queue full, or sent too fast. */
 const BUSY_CODES = new Set([14107, 20429, 21611, 63017, 63038])
 
@@ -105,10 +108,13 @@ function accepted(reply: Reply): Fields {
 
 function refusal({ status, retry_after_s, fields }: Reply): CarrierError {
   // Twilio's own text names the numbers involved, so only its code is passed on.
-  const code = typeof fields?.code === 'number' ? fields.code : undefined
+  const code = isCode(fields?.code) ? fields.code : undefined
   const reason = code === undefined ? '' : `, code ${code}: see https://www.twilio.com/docs/api/errors/${code}`
   return new CarrierError(outcomeOf(status, code), `Twilio answered HTTP ${status}${reason}`, { code, retry_after_s })
 }
+
+/** What is no code may be anything, a number that somebody has too; and larger ones cannot be stored. */
+const isCode = (code: unknown): code is number => Number.isInteger(code) && Number(code) > 0 && Number(code) <= MAX_CODE
 
 function outcomeOf(status: number, code: number | undefined): CarrierError['outcome'] {
   // Refused credentials (401) are the operator's affair: what waits behind them is sent once they are put right.
