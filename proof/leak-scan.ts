@@ -18,7 +18,8 @@ const MAX_GAP = 3
  * Identifiers are drawn at random, and half of their digits are decimal; times have up to twenty digits. In very many of
  * them any nine digits come up. So within one, only the whole number with its country code counts.
  */
-const CHANCE = /(?<![A-Za-z0-9])[A-Z]{2}[0-9a-f]{32}(?![0-9a-f])|(?<!\d)20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?/g
+const CHANCE =
+  /(?:(?<![A-Za-z0-9])|(?<=%2[Ff]))[A-Z]{2}[0-9a-f]{32}(?![0-9a-f])|(?<!\d)20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?/g
 
 export function createLeakScan(people: string[]): LeakScan {
   const national = createIndex(people, spellings)

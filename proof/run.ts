@@ -13,12 +13,13 @@ import { s4Closes } from './s4-closes.ts'
 import { s5Expiry } from './s5-expiry.ts'
 import { s6LateReply } from './s6-late-reply.ts'
 import { s7Calls } from './s7-calls.ts'
+import { s7Texts } from './s7-texts.ts'
 import { s9Failures } from './s9-failures.ts'
 import { s10Repeats } from './s10-repeats.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
-  ...[s1Pairs, s2Model, s4Closes, s5Expiry, s6LateReply, s7Calls, s9Failures, s10Repeats],
+  ...[s1Pairs, s2Model, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone],
   ...[o1Sigterm, o2RollingRestarts],
 ]

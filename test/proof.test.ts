@@ -79,6 +79,7 @@ test('the scan finds nobody where there is nobody, and tells all people apart', 
   const digit = () => '0123456789abcdef'[random.below(16)]
   const sids = Array.from({ length: 20_000 }, () => `KI${Array.from({ length: 32 }, digit).join('')}`)
   assert.deepEqual(whoIn(sids.join(' ')), [])
+  assert.deepEqual(whoIn(sids.join('%2F')), [])
 })
 
 test('the time of a scan grows with the text and not with the number of people', () => {
