@@ -45,6 +45,8 @@ export function copyOut(client: pg.ClientBase, statement: string, count: (rows: 
     handleReadyForQuery() {
       flush()
       rows.push(null)
+      // Nobody asks for rows any more, and the next answer comes on the same connection.
+      socket?.resume()
     },
     handleError: (error: Error) => void rows.destroy(stopped('gives no more rows', error)),
   })
