@@ -4,6 +4,7 @@ import { d1Fsync } from './d1-fsync.ts'
 import { d2Kills } from './d2-kills.ts'
 import { d4DiskFull } from './d4-disk-full.ts'
 import { d6DatabaseGone } from './d6-database-gone.ts'
+import { d7Backup } from './d7-backup.ts'
 import { o1Sigterm } from './o1-sigterm.ts'
 import { o2RollingRestarts } from './o2-rolling-restarts.ts'
 import type { Proof, Verdict } from './proof.ts'
@@ -20,7 +21,7 @@ import { s10Repeats } from './s10-repeats.ts'
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
   ...[s1Pairs, s2Model, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
-  ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone],
+  ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts],
 ]
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { cleanEnv, type Ended, type Env } from '../../test/support/cli.ts'
 import { type Break, copyProgram, PROGRAM } from './broken-copy.ts'
 import type { Scope } from './scope.ts'
 
@@ -23,6 +24,19 @@ export async function compileProgram(scope: Scope, breaks: Break[] = []): Promis
     copyFileSync(join(source, path), join(target, path))
   }
   return join(target, 'cli.js')
+}
+
+const TOOL_LIMIT_MS = 120_000
+const MOST_PRINTED = 1 << 24
+
+/** Runs one of its tools to the end. */
+export function runTool(cli: string, args: string[], env: Env): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { env: cleanEnv(env), timeout: TOOL_LIMIT_MS, maxBuffer: MOST_PRINTED }
+    const child = execFile(process.execPath, [cli, ...args], options, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    )
+  })
 }
 
 /** Tells the carrier it has the message, and only then has it stored: the control of whatever says the opposite. */

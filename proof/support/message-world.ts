@@ -11,7 +11,7 @@ import { type Env, postgresOf } from '../../test/support/cli.ts'
 import { person, poolNumber } from '../../test/support/server.ts'
 import { startTwilioApi } from '../../test/support/twilio-api.ts'
 import { converse } from './deployment.ts'
-import { apiOf } from './http.ts'
+import { type Api, apiOf } from './http.ts'
 import { freePort, type KillableServer, startKillable } from './killable-server.ts'
 import { inLanes, type Scope } from './scope.ts'
 
@@ -29,6 +29,9 @@ export type MessageWorld = {
   routes: Route[]
   /** Where its own PostgreSQL is, if it has one. */
   data_dir: string
+  /** The settings that the server and the tools run with. */
+  env: Env
+  api: Api
   server: KillableServer
   /** Another process with the same settings, by default on the same port. */
   start: (settings?: { cli?: string; port?: number; env?: Env }) => Promise<KillableServer>
@@ -45,6 +48,8 @@ export type WorldOptions = {
   /** By default one that is free. */
   port?: number | undefined
   conversations?: number
+  /** Further settings. */
+  env?: Env
 }
 
 export async function startMessageWorld(scope: Scope, options: WorldOptions): Promise<MessageWorld> {
@@ -61,6 +66,7 @@ export async function startMessageWorld(scope: Scope, options: WorldOptions): Pr
     MASKLINE_PUBLIC_URL: public_url,
     MASKLINE_NUMBER_VALIDATION: 'possible',
     MASKLINE_LOG_LEVEL: 'warn',
+    ...options.env,
   }
   const server = await startKillable(scope, { cli, port, env })
   const account = await makeAccount(
@@ -72,6 +78,8 @@ export async function startMessageWorld(scope: Scope, options: WorldOptions): Pr
     twilio,
     door: `${public_url}/webhooks/${account.carrier_sid}`,
     data_dir: 'data_dir' in data ? data.data_dir : '',
+    env,
+    api,
     routes: await makeRoutes(api, twilio, options.conversations ?? 40),
     server,
     start: (settings: { cli?: string; port?: number; env?: Env } = {}) =>
@@ -100,7 +108,7 @@ async function makeAccount(env: Env, { account_sid, auth_token, url: base_url }:
 
 const masterKeyOf = (env: Env) => Buffer.from(env.MASKLINE_MASTER_KEY ?? '', 'hex')
 
-async function makeRoutes(api: ReturnType<typeof apiOf>, twilio: MessageWorld['twilio'], conversations: number) {
+async function makeRoutes(api: Api, twilio: MessageWorld['twilio'], conversations: number) {
   const { sid } = await api.post('/v1/Services', [['UniqueName', 'proof']])
   const service = { sid, path: `/v1/Services/${sid}`, numbers: [poolNumber(0), poolNumber(1)] }
   for (const phone_number of service.numbers) {
