@@ -10,6 +10,7 @@ import { o2RollingRestarts } from './o2-rolling-restarts.ts'
 import type { Proof, Verdict } from './proof.ts'
 import { s1Pairs } from './s1-pairs.ts'
 import { s2Model } from './s2-model.ts'
+import { s3History } from './s3-history.ts'
 import { s4Closes } from './s4-closes.ts'
 import { s5Expiry } from './s5-expiry.ts'
 import { s6LateReply } from './s6-late-reply.ts'
@@ -20,7 +21,7 @@ import { s10Repeats } from './s10-repeats.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
-  ...[s1Pairs, s2Model, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
+  ...[s1Pairs, s2Model, s3History, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts],
 ]

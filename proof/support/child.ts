@@ -1,6 +1,7 @@
 /**
  * Loaded before the program in a process of its own. It ends when whoever started it is gone, however that happened; and
  * its clock goes wrong by as many milliseconds as it is told. Time that passes is not affected, as with a wrong clock.
+ * This is JavaScript as it stands, without a type, because not every process that loads it can translate.
  */
 process.on('disconnect', () => process.exit())
 

@@ -66,7 +66,8 @@ export async function startDeployment(scope: Scope, options: DeploymentOptions):
   return { servers: servers as Deployment['servers'], pool, database_url }
 }
 
-async function makeAccount(database_url: string, master_key: string, credentials?: Record<string, string>) {
+/** In a database that is migrated by this where it was not. */
+export async function makeAccount(database_url: string, master_key: string, credentials?: Record<string, string>) {
   const config = readConfig({ DATABASE_URL: database_url, MASKLINE_MASTER_KEY: master_key }, 'tool')
   const quiet = { log: pino({ level: 'silent' }), progress: () => undefined }
   const { store, database } = await openStore(config, Buffer.from(master_key, 'hex'), quiet)

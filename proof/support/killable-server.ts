@@ -25,18 +25,20 @@ const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 20_000
 const LINES = 40
 
-/** It goes when whoever started it is gone, however that happened. */
-const END_WITH_PARENT = 'data:text/javascript,process.on("disconnect",()=>process.exit())'
+/** Given as it is, since nothing translates what is loaded before a compiled program. */
+const CHILD = `data:text/javascript,${encodeURIComponent(readFileSync(new URL('./child.ts', import.meta.url), 'utf8'))}`
+
+export type KillableOptions = { cli: string; port: number; env: Env; clock_skew_ms?: number }
 
 /** `maskline serve` on a port of its own, to be killed, stopped and started again. Resolves when it is ready. */
 export async function startKillable(
   scope: Scope,
-  { cli, port, env }: { cli: string; port: number; env: Env },
+  { cli, port, env, clock_skew_ms = 0 }: KillableOptions,
 ): Promise<KillableServer> {
   const begun = performance.now()
-  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, cli, 'serve'], {
+  const child = spawn(process.execPath, ['--import', CHILD, cli, 'serve'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: cleanEnv({ ...env, MASKLINE_PORT: String(port) }),
+    env: cleanEnv({ ...env, MASKLINE_PORT: String(port), PROOF_CLOCK_SKEW_MS: String(clock_skew_ms) }),
   })
   const isOver = () => child.exitCode !== null || child.signalCode !== null
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))

@@ -14,7 +14,17 @@ export type Arrival = {
   body: string
   /** Which try of the same interaction it is, from 1. */
   nth: number
+  /** Where it wants to be told what becomes of the message. */
+  status_url: string
+  /** The message's SID, if it is taken. */
+  message_sid: string
 }
+
+/**
+ * To be tried again after so many seconds, by 503; refused for good, in a code of the vendor's; or the line breaks
+ * before the answer, with the message taken or not.
+ */
+export type CarrierAnswer = 'taken' | { later_s: number } | { refused: number } | 'taken unsaid' | 'broken'
 
 export type Inbound = { from: string; to: string; body?: string; sid: string }
 
@@ -22,7 +32,7 @@ export type WatchingCarrier = Awaited<ReturnType<typeof startWatchingCarrier>>
 
 /**
  * A carrier that speaks Twilio's wire format and keeps a record of every message it was asked to send. It takes each one
- * unless `answer` says `later`, which is 503 and to be tried again after so many seconds.
+ * unless `answer` says otherwise.
  */
 export async function startWatchingCarrier(scope: Scope) {
   const credentials = { account_sid: vendorSid('AC'), auth_token: vendorSid('').slice(0, 32) }
@@ -30,7 +40,7 @@ export async function startWatchingCarrier(scope: Scope) {
   const tries = new Map<string, number>()
   const messages: Message[] = []
   const watch = {
-    answer: async (_arrival: Arrival): Promise<'taken' | { later_s: number }> => 'taken',
+    answer: async (_arrival: Arrival): Promise<CarrierAnswer> => 'taken',
   }
 
   const server = createServer(async (request, response) => {
@@ -39,9 +49,7 @@ export async function startWatchingCarrier(scope: Scope) {
     if (request.method === 'POST' && pathname.endsWith('/Messages.json')) {
       const arrival = arrivalOf(form, tries)
       arrivals.push(arrival)
-      const answer = await watch.answer(arrival)
-      if (answer === 'taken') reply(response, 201, take(messages, arrival))
-      else reply(response, 503, {}, { 'retry-after': String(answer.later_s) })
+      answerWith(response, await watch.answer(arrival), () => take(messages, arrival))
     } else if (pathname.endsWith('/Messages.json')) {
       // Who does not know whether a message was taken asks for those between two numbers.
       const isAsked = ({ from, to }: Message) => from === searchParams.get('From') && to === searchParams.get('To')
@@ -95,11 +103,19 @@ export async function startWatchingCarrier(scope: Scope) {
 /** One that was taken, as the vendor presents it. */
 type Message = ReturnType<typeof take>
 
-function take(messages: object[], { from, to, body }: Arrival) {
+function take(messages: object[], { from, to, body, message_sid: sid }: Arrival) {
   const constant = { direction: 'outbound-api', num_media: '0', status: 'queued' }
-  const message = { sid: vendorSid('SM'), from, to, body, ...constant, date_created: new Date().toUTCString() }
+  const message = { sid, from, to, body, ...constant, date_created: new Date().toUTCString() }
   messages.push(message)
   return message
+}
+
+function answerWith(response: ServerResponse, answer: CarrierAnswer, taken: () => Message) {
+  if (answer === 'taken') return reply(response, 201, taken())
+  if (answer === 'taken unsaid') taken()
+  if (typeof answer === 'string') return void response.socket?.destroy()
+  if ('later_s' in answer) return reply(response, 503, {}, { 'retry-after': String(answer.later_s) })
+  reply(response, 400, { code: answer.refused, message: 'It cannot be sent.', status: 400 })
 }
 
 async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
@@ -109,11 +125,13 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 }
 
 function arrivalOf(form: URLSearchParams, tries: Map<string, number>): Arrival {
-  const [, sid = ''] = /\/status\/[^/]+\/(KI[0-9a-f]{32})$/.exec(form.get('StatusCallback') ?? '') ?? []
+  const status_url = form.get('StatusCallback') ?? ''
+  const [, sid = ''] = /\/status\/[^/]+\/(KI[0-9a-f]{32})$/.exec(status_url) ?? []
   if (!sid) throw new Error(`a message came without the address of its interaction: ${form}`)
   const nth = (tries.get(sid) ?? 0) + 1
   tries.set(sid, nth)
-  return { sid, from: form.get('From') ?? '', to: form.get('To') ?? '', body: form.get('Body') ?? '', nth }
+  const [from, to, body] = ['From', 'To', 'Body'].map((name) => form.get(name) ?? '') as [string, string, string]
+  return { sid, from, to, body, nth, status_url, message_sid: vendorSid('SM') }
 }
 
 function reply(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}) {
