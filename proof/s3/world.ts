@@ -179,13 +179,13 @@ async function startPostgres(scope: Scope) {
   }
 }
 
-/** Has the database note whenever a server takes a message up to send it, in the statement that does. */
+/** Has the database note whenever a server takes a message up to send it, in the statement that does, by whose now() it judges. */
 async function noteBegun({ query }: Postgres) {
   await query(`
     create table proof_begun (sid text not null, at timestamptz not null);
     create function proof_note_begun() returns trigger language plpgsql as $$
     begin
-      insert into proof_begun (sid, at) values (new.sid, clock_timestamp());
+      insert into proof_begun (sid, at) values (new.sid, now());
       return null;
     end $$;
     create trigger proof_note_begun after update on interactions for each row
