@@ -72,7 +72,7 @@ function scanDigits(index: Index, text: string, report: (hit: { person: string; 
   for (let at = 0; at < text.length; at++) {
     const digit = text.charCodeAt(at) - 48
     if (digit < 0 || digit > 9) {
-      if (++gap > MAX_GAP || isLetter(digit + 48)) digits = 0
+      if (++gap > MAX_GAP || endsNumber(digit + 48)) digits = 0
       continue
     }
     gap = 0
@@ -87,7 +87,9 @@ function scanDigits(index: Index, text: string, report: (hit: { person: string; 
   }
 }
 
-const isLetter = (code: number) => (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+/** A letter; or a quotation mark or bracket of markup, where one value ends and another begins. */
+const endsNumber = (code: number) =>
+  (code >= 65 && code <= 90) || (code >= 97 && code <= 122) || code === 34 || code === 60 || code === 62
 
 /** The text as it is, and everything that it may be when somebody decodes it. */
 function* readings(text: string): Generator<{ read: string; as: Leak['as'] }> {

@@ -72,6 +72,8 @@ test('the scan finds nobody where there is nobody, and tells all people apart', 
   for (const text of [...masked, ...others, `${first.slice(0, 6)} and then ${first.slice(6)}`]) {
     assert.deepEqual(whoIn(text), [], text)
   }
+  // Two numbers of others, next to each other in markup, of which the end of one and the start of the other read backwards.
+  assert.deepEqual(createLeakScan(['+498999998941'])('callerId="+12025550411">+498999998818<'), [])
   // What stood in a log once, and is no number of this person, read backwards.
   assert.deepEqual(createLeakScan(['+353209103211'])('at 2026-11-21 12:30:19.024304+00'), [])
   assert.equal(createLeakScan(['+353209103211'])('at 2026-11-21 1+112301902353').length, 1)
