@@ -5,6 +5,7 @@ import { callOnSimulator } from './s7/simulator-calls.ts'
 import { PLACES, type Tally } from './s7/taps.ts'
 import { disturb, TWILIO_KINDS } from './s7/twilio-calls.ts'
 import { startWorld, type World } from './s7/world.ts'
+import { allOf, inLanes } from './support/scope.ts'
 
 /**
  * Calls of every kind, at a stand-in for Twilio and on the simulated network, with an eye on every byte that reaches the
@@ -106,11 +107,11 @@ async function runRound(world: World, random: Random, size: number, progress: (c
   const atTwilio = drawKinds(random, size - simulated.length).map((name) => ({ name, ...world.nextCase() }))
   disturb(world)
   await allOf([
-    inTurns(batchesOf(simulated, BATCH), 1, async (batch) => {
+    inLanes(batchesOf(simulated, BATCH), 1, async (batch) => {
       await callOnSimulator(world, batch)
       made(batch.length)
     }),
-    inTurns(atTwilio, AT_ONCE, async ({ name, ...drawn }) => {
+    inLanes(atTwilio, AT_ONCE, async ({ name, ...drawn }) => {
       await TWILIO_KINDS[name]?.run({ ...world, ...drawn })
       world.count(name)
       made(TWILIO_KINDS[name]?.calls ?? 0)
@@ -137,25 +138,3 @@ function drawKinds(random: Random, calls: number): string[] {
 
 const batchesOf = <T>(list: T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(list.length / size) }, (_, at) => list.slice(at * size, (at + 1) * size))
-
-/** Works through a list, several at once; after a failure nothing more is begun. */
-async function inTurns<T>(list: T[], atOnce: number, work: (one: T) => Promise<void>): Promise<void> {
-  const left = list.values()
-  let isFailed = false
-  const lane = async () => {
-    for (const one of left) {
-      if (isFailed) return
-      await work(one).catch((error) => {
-        isFailed = true
-        throw error
-      })
-    }
-  }
-  await allOf(Array.from({ length: atOnce }, lane))
-}
-
-/** One that fails is told of when the others are over too: nobody calls into a world that is gone. */
-async function allOf(works: Promise<void>[]) {
-  const failed = (await Promise.allSettled(works)).find(({ status }) => status === 'rejected')
-  if (failed?.status === 'rejected') throw failed.reason
-}
