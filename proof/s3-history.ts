@@ -27,7 +27,7 @@ export const s3History: Proof = {
   name: 's3-history',
   promise: 'whatever is broken meanwhile, nobody outside ever sees anything that breaks a rule',
   goal: '0 anomalies',
-  sizes: { short: 30, full: 600, unit: 'seconds under faults' },
+  sizes: { short: 20, full: 600, unit: 'seconds under faults' },
   async run({ size, seed, progress }) {
     const random = createRandom(seed)
     const record = (seconds: number, what: string, broken?: Parameters<typeof recordHistory>[1]['broken']) =>
