@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import pg from 'pg'
-import { pino } from 'pino'
 import { createRandom, type Random } from '../proof/random.ts'
-import { readConfig } from '../src/config.ts'
+import { withStore as withStoreOf } from '../proof/support/with-store.ts'
 import { createAccount } from '../src/core/accounts.ts'
 import { addCarrier } from '../src/core/carriers.ts'
 import { createService } from '../src/core/services.ts'
 import { newSid } from '../src/core/sid.ts'
 import type { Store } from '../src/core/store.ts'
 import { copyIn } from '../src/db/copy.ts'
-import { openStore } from '../src/serve.ts'
-import { poolNumberOf, type Shape, sidesOf } from './people.ts'
+import { poolNumberOf, type Shape, sidesOf, WORDS } from './people.ts'
 import type { BenchPostgres } from './postgres.ts'
 
 /**
@@ -27,13 +25,6 @@ export const AUTH_TOKEN = createHash('md5').update('maskline bench').digest('hex
 const EDITION = 1
 const HISTORY_MS = 30 * 86_400_000
 const CHUNK_ROWS = 2_000
-const WORDS = [
-  'On my way',
-  'Two minutes',
-  'I am at the entrance',
-  'The blue door on the left, second floor',
-  'Thank you',
-]
 
 /** The name of the database with a data set of this shape, which is made if it is not there. */
 export async function prepareTemplate(
@@ -60,16 +51,8 @@ export async function prepareTemplate(
 }
 
 /** A store on a database, for what is set up beside the server. */
-export async function withStore<T>(database_url: string, work: (store: Store) => Promise<T>): Promise<T> {
-  const env = { DATABASE_URL: database_url, MASKLINE_MASTER_KEY: MASTER_KEY }
-  const quiet = { log: pino({ level: 'silent' }), progress: () => undefined }
-  const { store, database } = await openStore(readConfig(env, 'tool'), Buffer.from(MASTER_KEY, 'hex'), quiet)
-  try {
-    return await work(store)
-  } finally {
-    await database.stop()
-  }
-}
+export const withStore = <Result>(database_url: string, work: (store: Store) => Promise<Result>) =>
+  withStoreOf({ DATABASE_URL: database_url, MASKLINE_MASTER_KEY: MASTER_KEY }, work)
 
 type Owner = { account_sid: string; carrier_sid: string; service_sid: string }
 type Talk = { sid: string; people: [string, string]; numbers: [string, string]; began: number }

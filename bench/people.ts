@@ -35,3 +35,12 @@ export function sidesOf({ seed, pool }: Shape, session: number): [Side, Side] {
     { identifier: personOf(2 * session + 1), proxy: other },
   ]
 }
+
+/** What people write. */
+export const WORDS = [
+  'On my way',
+  'Two minutes',
+  'I am at the entrance',
+  'The blue door on the left, second floor',
+  'Thank you',
+]

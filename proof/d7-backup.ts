@@ -2,10 +2,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pino } from 'pino'
-import { readConfig } from '../src/config.ts'
 import { findRunningServer } from '../src/db/embedded.ts'
-import { openStore } from '../src/serve.ts'
 import { query } from '../test/support/backup.ts'
 import { dataFolder } from '../test/support/cli.ts'
 import { fillWithMany } from '../test/support/many-rows.ts'
@@ -24,6 +21,7 @@ import { type Restored, readContents, restoreInto, succeed } from './support/res
 import { inScope, type Scope } from './support/scope.ts'
 import { type Passing, startChurn } from './support/session-churn.ts'
 import { untilNothingIsDue } from './support/settled-world.ts'
+import { withStore } from './support/with-store.ts'
 
 /**
  * Backups are taken by the CLI while texts come at a fixed rate that the machine carries, and sessions come and go. Each
@@ -144,10 +142,7 @@ async function startSite(scope: Scope): Promise<Site> {
     data: { data_dir: dataFolder(scope) },
     env: { MASKLINE_CALLBACK_ALLOW: '127.0.0.0/8' },
   })
-  const key = Buffer.from(world.env.MASKLINE_MASTER_KEY ?? '', 'hex')
-  const quiet = { log: pino({ level: 'silent' }), progress: () => undefined, share: true }
-  const { store, database } = await openStore(readConfig(world.env, 'tool'), key, quiet)
-  await fillWithMany(store, PAST).finally(() => database.stop())
+  await withStore(world.env, (store) => fillWithMany(store, PAST))
 
   const { sid } = await world.api.post('/v1/Services', [
     ['UniqueName', 'passing'],

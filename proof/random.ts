@@ -24,5 +24,18 @@ export function createRandom(seed: number) {
       }
       throw new Error('there is nothing to draw from')
     },
+    /** Names of kinds, each as often as its weight says, that make so many together; one has to make a single one. */
+    drawKinds(kinds: Record<string, { weight: number; makes: number }>, total: number): string[] {
+      const weights = Object.fromEntries(Object.entries(kinds).map(([name, { weight }]) => [name, weight]))
+      const drawn: string[] = []
+      for (let left = total; left > 0; ) {
+        const name = this.draw(weights)
+        const makes = kinds[name]?.makes ?? 0
+        if (makes > left) continue
+        left -= makes
+        drawn.push(name)
+      }
+      return drawn
+    },
   }
 }

@@ -2,7 +2,7 @@ import { vendorSid } from '../test/support/twilio-numbers.ts'
 import { drawPeople } from './people.ts'
 import type { Proof } from './proof.ts'
 import { createRandom, type Random } from './random.ts'
-import { type Break, copyProgram } from './support/broken-copy.ts'
+import { type Break, programWith } from './support/broken-copy.ts'
 import {
   type Conversation,
   converse,
@@ -65,8 +65,7 @@ type Options = { events: number; seed: number; progress: (what: string) => void;
 async function repeat(scope: Scope, { events: count, seed, progress, breaks }: Options): Promise<Outcome> {
   const random = createRandom(seed)
   const carrier = await startWatchingCarrier(scope)
-  const folder = breaks && copyProgram(scope, breaks)
-  const server = folder ? { folder } : {}
+  const server = programWith(scope, breaks)
   const deployment = await startDeployment(scope, {
     credentials: carrier.credentials,
     processes: [server, server],

@@ -3,7 +3,7 @@ import type { Proof } from './proof.ts'
 import { createRandom } from './random.ts'
 import { HELD_AT_ONCE, raceQueued, raceReturned } from './s4-held.ts'
 import { LATE, type Race, type RaceTrack, runRace } from './s4-races.ts'
-import { type Break, copyProgram } from './support/broken-copy.ts'
+import { type Break, programWith } from './support/broken-copy.ts'
 import { type Claim, checkClock, readClaims, watchClaims } from './support/claims.ts'
 import { loggedErrors, makeService, settled, startDeployment } from './support/deployment.ts'
 import { inLanes, inScope, type Scope } from './support/scope.ts'
@@ -99,8 +99,7 @@ type Options = { races: number; seed: number; progress: (what: string) => void; 
 async function race(scope: Scope, { races: count, seed, progress, breaks }: Options): Promise<Outcome> {
   const random = createRandom(seed)
   const carrier = await startWatchingCarrier(scope)
-  const folder = breaks && copyProgram(scope, breaks)
-  const server = folder ? { folder } : {}
+  const server = programWith(scope, breaks)
   const deployment = await startDeployment(scope, {
     credentials: carrier.credentials,
     processes: [server, server],

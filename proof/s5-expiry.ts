@@ -4,7 +4,7 @@ import { vendorSid } from '../test/support/twilio-numbers.ts'
 import { drawPeople } from './people.ts'
 import type { Proof } from './proof.ts'
 import { createRandom, type Random } from './random.ts'
-import { type Break, copyProgram } from './support/broken-copy.ts'
+import { type Break, programWith } from './support/broken-copy.ts'
 import { checkClock, readClaims, watchClaims } from './support/claims.ts'
 import {
   type Conversation,
@@ -87,7 +87,7 @@ export const OWN_CLOCK: Break[] = [
 async function expire(scope: Scope, { sessions: count, seed, progress, breaks }: Options): Promise<Outcome> {
   const random = createRandom(seed)
   const carrier = await startWatchingCarrier(scope)
-  const server = breaks ? { folder: copyProgram(scope, breaks) } : {}
+  const server = programWith(scope, breaks)
   const deployment = await startDeployment(scope, {
     credentials: carrier.credentials,
     processes: [server, { ...server, clock_skew_ms: SLOW_MS }],

@@ -104,7 +104,9 @@ async function runRound(world: World, random: Random, size: number, progress: (c
     progress(done)
   }
   const simulated = Array.from({ length: Math.floor(size * SIMULATED_SHARE) }, world.nextCase)
-  const atTwilio = drawKinds(random, size - simulated.length).map((name) => ({ name, ...world.nextCase() }))
+  const atTwilio = random
+    .drawKinds(TWILIO_KINDS, size - simulated.length)
+    .map((name) => ({ name, ...world.nextCase() }))
   disturb(world)
   await allOf([
     inLanes(batchesOf(simulated, BATCH), 1, async (batch) => {
@@ -114,26 +116,12 @@ async function runRound(world: World, random: Random, size: number, progress: (c
     inLanes(atTwilio, AT_ONCE, async ({ name, ...drawn }) => {
       await TWILIO_KINDS[name]?.run({ ...world, ...drawn })
       world.count(name)
-      made(TWILIO_KINDS[name]?.calls ?? 0)
+      made(TWILIO_KINDS[name]?.makes ?? 0)
     }),
     provokeErrors(world),
   ])
   await settleAll(world)
   await lookAtRecords(world)
-}
-
-/** Kinds of calls at Twilio that make so many together. */
-function drawKinds(random: Random, calls: number): string[] {
-  const weights = Object.fromEntries(Object.entries(TWILIO_KINDS).map(([name, { weight }]) => [name, weight]))
-  const drawn: string[] = []
-  for (let left = calls; left > 0; ) {
-    const name = random.draw(weights)
-    const makes = TWILIO_KINDS[name]?.calls ?? 0
-    if (makes > left) continue
-    left -= makes
-    drawn.push(name)
-  }
-  return drawn
 }
 
 const batchesOf = <T>(list: T[], size: number): T[][] =>

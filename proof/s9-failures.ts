@@ -5,7 +5,7 @@ import type { Proof } from './proof.ts'
 import { createRandom, type Random } from './random.ts'
 import { type Conversations, FAILURES, type Failure, startServices } from './s9-customer.ts'
 import { GUESSES } from './s9-guesses.ts'
-import { type Break, copyProgram } from './support/broken-copy.ts'
+import { type Break, programWith } from './support/broken-copy.ts'
 import { type Conversation, type Deployment, settled, startDeployment } from './support/deployment.ts'
 import { allOf, inLanes, inScope, type Scope } from './support/scope.ts'
 import { dialledBy, startWatchingCarrier, type WatchingCarrier } from './support/watching-carrier.ts'
@@ -100,7 +100,7 @@ async function fail(scope: Scope, options: Options): Promise<Outcome> {
 async function startScene(scope: Scope, { seed, breaks }: Options) {
   const random = createRandom(seed)
   const carrier = await startWatchingCarrier(scope)
-  const server = breaks ? { folder: copyProgram(scope, breaks) } : {}
+  const server = programWith(scope, breaks)
   let line: Awaited<ReturnType<typeof startCuttableLine>> | undefined
   const deployment = await startDeployment(scope, {
     credentials: carrier.credentials,

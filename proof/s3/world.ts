@@ -71,7 +71,8 @@ export async function startWorld(
   }
   const master_key = randomBytes(32).toString('hex')
   const base_url = `http://127.0.0.1:${lines.carrier.port}`
-  const account = await makeAccount(postgres.url(), master_key, { ...carrier.credentials, base_url })
+  const place = { DATABASE_URL: postgres.url(), MASKLINE_MASTER_KEY: master_key }
+  const account = await makeAccount(place, { ...carrier.credentials, base_url })
   await noteBegun(postgres)
   if (!options.index) await postgres.query('drop index interactions_event')
 

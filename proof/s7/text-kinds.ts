@@ -12,20 +12,21 @@ import type { Case, Talker } from './world.ts'
 
 /** What people text about, each so many interactions long, with a look at what is on record of them. */
 type Scene = { texts: TextWorld; side: TextSide; one: Case }
-export type TextKind = { interactions: number; weight: number; run: (scene: Scene) => Promise<void> }
+/** Of interactions it makes so many. */
+export type TextKind = { makes: number; weight: number; run: (scene: Scene) => Promise<void> }
 
 export const TEXT_KINDS: Record<string, TextKind> = {
-  'a conversation': { interactions: 24, weight: 12, run: (scene) => talk(scene, 24) },
-  'a short conversation': { interactions: 5, weight: 4, run: (scene) => talk(scene, 5) },
-  'a single text': { interactions: 1, weight: 1, run: (scene) => talk(scene, 1) },
-  'texts that are blocked': { interactions: 4, weight: 2, run: blocked },
-  'a session that is over': { interactions: 5, weight: 4, run: over },
-  'a session for calls only': { interactions: 2, weight: 1, run: forCallsOnly },
-  'a session without a partner': { interactions: 2, weight: 1, run: alone },
-  'somebody leaves': { interactions: 5, weight: 2, run: leave },
-  'a stranger': { interactions: 3, weight: 9, run: stranger },
-  'a sender in another shape': { interactions: 2, weight: 2, run: strangeSender },
-  'a number that nobody has': { interactions: 1, weight: 1, run: nobodysNumber },
+  'a conversation': { makes: 24, weight: 12, run: (scene) => talk(scene, 24) },
+  'a short conversation': { makes: 5, weight: 4, run: (scene) => talk(scene, 5) },
+  'a single text': { makes: 1, weight: 1, run: (scene) => talk(scene, 1) },
+  'texts that are blocked': { makes: 4, weight: 2, run: blocked },
+  'a session that is over': { makes: 5, weight: 4, run: over },
+  'a session for calls only': { makes: 2, weight: 1, run: forCallsOnly },
+  'a session without a partner': { makes: 2, weight: 1, run: alone },
+  'somebody leaves': { makes: 5, weight: 2, run: leave },
+  'a stranger': { makes: 3, weight: 9, run: stranger },
+  'a sender in another shape': { makes: 2, weight: 2, run: strangeSender },
+  'a number that nobody has': { makes: 1, weight: 1, run: nobodysNumber },
 }
 
 async function talk({ texts, side, one }: Scene, interactions: number) {

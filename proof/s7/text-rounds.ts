@@ -64,7 +64,7 @@ type Round = { size: number; provoke: typeof provokeTextErrors | undefined }
 /** What happens is drawn first, so that a seed draws the same again, whatever the order in which it then happens. */
 async function runRound(texts: TextWorld, random: Random, { size, provoke }: Round, progress: (done: number) => void) {
   const { world, atTwilio, atSimulator } = texts
-  const drawn = drawKinds(random, size).map((name) => ({
+  const drawn = random.drawKinds(TEXT_KINDS, size).map((name) => ({
     name,
     side: random.chance(SIMULATED_SHARE) ? atSimulator : atTwilio,
     one: world.nextCase(),
@@ -82,7 +82,7 @@ async function runRound(texts: TextWorld, random: Random, { size, provoke }: Rou
     const kind = TEXT_KINDS[name]
     await kind?.run({ texts, side, one })
     world.count(`${name}, ${side.kind}`)
-    done += kind?.interactions ?? 0
+    done += kind?.makes ?? 0
     progress(done)
   })
   const all = allOf([talking, provoke?.(texts) ?? Promise.resolve()]).finally(() => {
@@ -92,19 +92,6 @@ async function runRound(texts: TextWorld, random: Random, { size, provoke }: Rou
   await settleTexts(texts, phones.look)
   await lookAtHandsets(texts)
   await lookAtRecords(world)
-}
-
-function drawKinds(random: Random, interactions: number): string[] {
-  const weights = Object.fromEntries(Object.entries(TEXT_KINDS).map(([name, { weight }]) => [name, weight]))
-  const drawn: string[] = []
-  for (let left = interactions; left > 0; ) {
-    const name = random.draw(weights)
-    const makes = TEXT_KINDS[name]?.interactions ?? 0
-    if (makes > left) continue
-    left -= makes
-    drawn.push(name)
-  }
-  return drawn
 }
 
 /** The world's own taps look at what the server answers, and at what is on record. */

@@ -8,25 +8,26 @@ import { type Conversation, converse, LAST_MINUTE, type ServiceName, type Talker
  * Calls that come in by the stand-in for Twilio: what is answered is carried out there by an interpreter that knows nothing
  * of ours, and phones ring that show what they are shown. Each kind of call makes so many calls, and looks at all of them.
  */
-export type Kind = { calls: number; weight: number; run: (world: World) => Promise<void> }
+/** Of calls it makes so many. */
+export type Kind = { makes: number; weight: number; run: (world: World) => Promise<void> }
 
 const TALKED_ABOUT: [ServiceName, ...ServiceName[]] = ['plain', 'told', 'rich']
 
 export const TWILIO_KINDS: Record<string, Kind> = {
-  'a conversation': { calls: 4, weight: 30, run: talk },
-  'the last minute announced': { calls: 1, weight: 3, run: talkUntilLastMinute },
-  'a call that is blocked': { calls: 1, weight: 5, run: (world) => refused(world, 'blocked') },
+  'a conversation': { makes: 4, weight: 30, run: talk },
+  'the last minute announced': { makes: 1, weight: 3, run: talkUntilLastMinute },
+  'a call that is blocked': { makes: 1, weight: 5, run: (world) => refused(world, 'blocked') },
   'a message-only session': {
-    calls: 1,
+    makes: 1,
     weight: 3,
     run: (world) => refused(world, 'plain', [['Mode', 'message-only']]),
   },
-  'a closed session': { calls: 2, weight: 6, run: callClosed },
-  'a session closed while it rings': { calls: 1, weight: 3, run: closeWhileRinging },
-  'a session without a partner': { calls: 1, weight: 3, run: callAlone },
-  'a stranger': { calls: 1, weight: 35, run: (world) => stranger(world) },
-  'a caller who withholds the number': { calls: 1, weight: 3, run: (world) => refusedFrom(world, '+266696687') },
-  'a number that nobody has': { calls: 1, weight: 3, run: callNobody },
+  'a closed session': { makes: 2, weight: 6, run: callClosed },
+  'a session closed while it rings': { makes: 1, weight: 3, run: closeWhileRinging },
+  'a session without a partner': { makes: 1, weight: 3, run: callAlone },
+  'a stranger': { makes: 1, weight: 35, run: (world) => stranger(world) },
+  'a caller who withholds the number': { makes: 1, weight: 3, run: (world) => refusedFrom(world, '+266696687') },
+  'a number that nobody has': { makes: 1, weight: 3, run: callNobody },
 }
 
 /** What the network does to callbacks about legs, of which Twilio promises neither the order nor the number. */

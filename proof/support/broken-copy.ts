@@ -29,3 +29,7 @@ export function copyProgram(scope: Scope, breaks: Break[]): string {
   }
   return folder
 }
+
+/** Which program a server is to run: the real one, or for a control a copy. */
+export const programWith = (scope: Scope, breaks: Break[] | undefined): { folder?: string } =>
+  breaks ? { folder: copyProgram(scope, breaks) } : {}

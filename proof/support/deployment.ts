@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { pino } from 'pino'
-import { readConfig } from '../../src/config.ts'
 import { createAccount } from '../../src/core/accounts.ts'
 import { addCarrier } from '../../src/core/carriers.ts'
 import { newSid } from '../../src/core/sid.ts'
-import { openStore } from '../../src/serve.ts'
+import type { Env } from '../../test/support/cli.ts'
 import { createDatabase } from '../../test/support/database.ts'
 import { eventually, poolNumber } from '../../test/support/server.ts'
 import { type Api, apiOf, type Params } from './http.ts'
 import type { Scope } from './scope.ts'
 import { type ProcessOptions, type ServerProcess, startServerProcess } from './server-process.ts'
+import { withStore } from './with-store.ts'
 
 /** One server of a deployment: its API, and where it takes the carrier's webhooks. */
 export type Server = ServerProcess & { api: Api; door: string }
@@ -40,7 +39,8 @@ export async function startDeployment(scope: Scope, options: DeploymentOptions):
   const pool = new pg.Pool({ connectionString: database_url, max: 4 })
   scope.after(() => pool.end())
   const master_key = randomBytes(32).toString('hex')
-  const account = await makeAccount(database_url, master_key, options.credentials)
+  const place = { DATABASE_URL: database_url, MASKLINE_MASTER_KEY: master_key }
+  const account = await makeAccount(place, options.credentials)
   await options.prepare?.(pool)
   const env = {
     DATABASE_URL: (await options.reach?.(database_url)) ?? database_url,
@@ -66,22 +66,16 @@ export async function startDeployment(scope: Scope, options: DeploymentOptions):
   return { servers: servers as Deployment['servers'], pool, database_url }
 }
 
-/** In a database that is migrated by this where it was not. */
-export async function makeAccount(database_url: string, master_key: string, credentials?: Record<string, string>) {
-  const config = readConfig({ DATABASE_URL: database_url, MASKLINE_MASTER_KEY: master_key }, 'tool')
-  const quiet = { log: pino({ level: 'silent' }), progress: () => undefined }
-  const { store, database } = await openStore(config, Buffer.from(master_key, 'hex'), quiet)
-  try {
+/** At a carrier that speaks Twilio's format, or without credentials on the simulated network. */
+export const makeAccount = (env: Env, credentials?: Record<string, string>) =>
+  withStore(env, async (store) => {
     const sid = newSid('AC')
     const { auth_token } = await createAccount(store, { sid, friendly_name: 'proof' })
     const kind = credentials ? 'twilio' : 'simulator'
     const names = { account_sid: sid, kind, friendly_name: 'proof' }
     const carrier = await addCarrier(store, { ...names, credentials: credentials ?? {} })
     return { sid, auth_token, carrier_sid: carrier.sid }
-  } finally {
-    await database.stop()
-  }
-}
+  })
 
 export type Service = { sid: string; path: string; numbers: string[] }
 

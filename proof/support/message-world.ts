@@ -1,16 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { pino } from 'pino'
-import { readConfig } from '../../src/config.ts'
-import { createAccount } from '../../src/core/accounts.ts'
-import { addCarrier } from '../../src/core/carriers.ts'
-import { newSid } from '../../src/core/sid.ts'
 import { findRunningServer } from '../../src/db/embedded.ts'
-import { openStore } from '../../src/serve.ts'
 import { type Env, postgresOf } from '../../test/support/cli.ts'
 import { person, poolNumber } from '../../test/support/server.ts'
 import { startTwilioApi } from '../../test/support/twilio-api.ts'
-import { converse } from './deployment.ts'
+import { converse, makeAccount } from './deployment.ts'
 import { type Api, apiOf } from './http.ts'
 import { freePort, type KillableServer, startKillable } from './killable-server.ts'
 import { inLanes, type Scope } from './scope.ts'
@@ -69,9 +63,10 @@ export async function startMessageWorld(scope: Scope, options: WorldOptions): Pr
     ...options.env,
   }
   const server = await startKillable(scope, { cli, port, env })
+  const { account_sid, auth_token, url: base_url } = twilio
   const account = await makeAccount(
     { ...env, ...('database_url' in data ? databaseOf(data.database_url) : {}) },
-    twilio,
+    { account_sid, auth_token, base_url },
   )
   const api = apiOf(`http://127.0.0.1:${port}`, account)
   const world = {
@@ -91,22 +86,6 @@ export async function startMessageWorld(scope: Scope, options: WorldOptions): Pr
 }
 
 const databaseOf = (database_url: string): Env => ({ DATABASE_URL: database_url })
-
-async function makeAccount(env: Env, { account_sid, auth_token, url: base_url }: MessageWorld['twilio']) {
-  const quiet = { log: pino({ level: 'silent' }), progress: () => undefined, share: true }
-  const { store, database } = await openStore(readConfig(env, 'tool'), masterKeyOf(env), quiet)
-  try {
-    const sid = newSid('AC')
-    const made = await createAccount(store, { sid, friendly_name: 'proof' })
-    const names = { account_sid: sid, kind: 'twilio', friendly_name: 'proof' }
-    const carrier = await addCarrier(store, { ...names, credentials: { account_sid, auth_token, base_url } })
-    return { sid, auth_token: made.auth_token, carrier_sid: carrier.sid }
-  } finally {
-    await database.stop()
-  }
-}
-
-const masterKeyOf = (env: Env) => Buffer.from(env.MASKLINE_MASTER_KEY ?? '', 'hex')
 
 async function makeRoutes(api: Api, twilio: MessageWorld['twilio'], conversations: number) {
   const { sid } = await api.post('/v1/Services', [['UniqueName', 'proof']])

@@ -197,6 +197,9 @@ export type MessageStatus = (typeof MESSAGE_STATUSES)[number]
 /** A genuine webhook that we cannot read. The carrier hears 400: sending it again would not help. */
 export class BadWebhook extends Error {}
 
+/** The largest error code that can be stored; no carrier has one near it. */
+export const MAX_ERROR_CODE = 2 ** 31 - 1
+
 /**
  * Why a carrier did not do what we asked.
  * - `refused`: it will never take this one; `code` is the vendor-numbered reason (21610 opted out, 21614 not mobile, …).

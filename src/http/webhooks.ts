@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { BadWebhook, type Carrier } from '../core/carrier.ts'
+import { BadWebhook, type Carrier, MAX_ERROR_CODE } from '../core/carrier.ts'
 import { recordEvent } from '../core/events.ts'
 import { recordReport } from '../core/outbound.ts'
 import { relayMessage } from '../core/relay.ts'
@@ -7,9 +7,6 @@ import { isSid } from '../core/sid.ts'
 import { callWebhookRoutes } from './call-webhooks.ts'
 import type { HttpContext } from './context.ts'
 import { asWebhooks, refuseUnstorable, verify } from './genuine.ts'
-
-/** The largest error code that can be stored; no carrier has one near it. */
-const MAX_CODE = 2 ** 31 - 1
 
 /**
  * Where carriers call us. What they bring is acknowledged once it is on disk, and not before. A signature that does not
@@ -39,7 +36,7 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     refuseUnstorable(report.carrier_message_id)
     const { ServiceSid, InteractionSid } = request.params as { ServiceSid: string; InteractionSid: string }
     const isLeg = isSid('KS', ServiceSid) && isSid('KI', InteractionSid)
-    if (report.error_code && report.error_code > MAX_CODE) throw new BadWebhook('The error code is no such code.')
+    if (report.error_code && report.error_code > MAX_ERROR_CODE) throw new BadWebhook('The error code is no such code.')
     const known =
       isLeg && (await recordReport(context.store, sid, { service_sid: ServiceSid, sid: InteractionSid }, report))
     if (known) context.wake()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRandom } from '../../../proof/random.ts'
 import { twilioSignature } from '../../../src/core/signature.ts'
-import { poolNumberOf, type Shape, sidesOf } from '../../people.ts'
+import { poolNumberOf, type Shape, sidesOf, WORDS } from '../../people.ts'
 import { formRequest } from '../connection.ts'
 import type { Requests } from '../loops.ts'
 
@@ -13,14 +13,6 @@ export type InboundParameters = {
   auth_token: string
   shape: Shape
 }
-
-const WORDS = [
-  'On my way',
-  'Two minutes',
-  'I am at the entrance',
-  'The blue door on the left, second floor',
-  'Thank you',
-]
 
 export function createRequests({ url, account_sid, auth_token, shape }: InboundParameters): Requests {
   const random = createRandom(shape.seed)

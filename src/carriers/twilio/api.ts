@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from 'undici'
-import { CarrierError } from '../../core/carrier.ts'
+import { CarrierError, MAX_ERROR_CODE } from '../../core/carrier.ts'
 
 /**
  * One request to Twilio's REST API and what its failure means. Nothing here is ever repeated: Messages takes no
@@ -19,9 +19,6 @@ export type Params = [name: string, value: string][]
 type Reply = { status: number; retry_after_s: number | undefined; fields: Fields | undefined }
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
-
-/** The largest that can be stored; none of Twilio's is near it. */
-const MAX_CODE = 2 ** 31 - 1
 
 /** Codes that mean "not now", whatever HTTP status carries them: queue full, or sent too fast. */
 const BUSY_CODES = new Set([14107, 20429, 21611, 63017, 63038])
@@ -114,7 +111,8 @@ function refusal({ status, retry_after_s, fields }: Reply): CarrierError {
 }
 
 /** What is no code may be anything, a number that somebody has too; and larger ones cannot be stored. */
-const isCode = (code: unknown): code is number => Number.isInteger(code) && Number(code) > 0 && Number(code) <= MAX_CODE
+const isCode = (code: unknown): code is number =>
+  Number.isInteger(code) && Number(code) > 0 && Number(code) <= MAX_ERROR_CODE
 
 function outcomeOf(status: number, code: number | undefined): CarrierError['outcome'] {
   // Refused credentials (401) are the operator's affair: what waits behind them is sent once they are put right.
