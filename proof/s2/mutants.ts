@@ -20,13 +20,13 @@ export const MUTANTS: Mutant[] = [
     name: 'the partner sees the number that was dialled',
     file: relay,
     text: "case when outcome = 'relayed' then partner_number end,",
-    becomes: "case when outcome = 'relayed' then $2::text end,",
+    becomes: "case when outcome = 'relayed' then proxy_identifier end,",
   },
   {
     name: 'who was removed is still known by their number',
     file: relay,
-    text: 'p.identifier_hash = $3 and p.date_released is null',
-    becomes: 'p.identifier_hash = $3',
+    text: 'p.identifier_hash = e.identifier_hash and p.date_released is null',
+    becomes: 'p.identifier_hash = e.identifier_hash',
   },
   {
     name: 'who was removed is still reached',
@@ -37,8 +37,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a session that ran out still relays until it is swept',
     file: relay,
-    text: `p.date_released is null\n    and \${IS_LIVE}`,
-    becomes: "p.date_released is null\n    and s.status in ('open', 'in-progress')",
+    text: `where \${IS_LIVE}\n  order by s.sid`,
+    becomes: "where s.status in ('open', 'in-progress')\n  order by s.sid",
   },
   {
     name: 'a close keeps the pairs',
@@ -79,8 +79,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a repeated event is a new one',
     file: relay,
-    text: "'inbound', outcome,\n    $8, $9, $10, $4, $5, $2,",
-    becomes: "'inbound', outcome,\n    $8, $9, $10, $4, coalesce($6, $5), $2,",
+    text: 'num_segments, $2, event_id, proxy_identifier,',
+    becomes: 'num_segments, $2, coalesce(interaction_sid, event_id), proxy_identifier,',
   },
   {
     name: 'an event of a deleted interaction is forgotten',
@@ -110,8 +110,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'opting out is passed on',
     file: relay,
-    text: "case when $11 and service.opt_out_words then 'opt-out'",
-    becomes: "case when $11 and not service.opt_out_words then 'opt-out'",
+    text: "case when event.is_opt_out and service.opt_out_words then 'opt-out'",
+    becomes: "case when event.is_opt_out and not service.opt_out_words then 'opt-out'",
   },
   {
     name: 'an interaction does not start the ttl over',

@@ -1,13 +1,15 @@
 import type pg from 'pg'
 import type { Outcome } from '../schema.ts'
+import { inBatches } from './batch.ts'
 import { IS_LIVE } from './live-session.ts'
 
 /**
- * An inbound message or call in one round trip and one commit: whose it is, to whom it goes, the interaction with its
- * attachments, the session's clock. A call is not left to the workers: whoever took it in answers the carrier, and
- * it is due only so that somebody looks after it (`jobs/calls.ts`).
+ * Inbound messages and calls in one round trip and one commit, one or several that arrived together: whose each is, to whom
+ * it goes, the interaction with its attachments, the session's clock. A call is not left to the workers: whoever took it in
+ * answers the carrier, and it is due only so that somebody looks after it (`jobs/calls.ts`).
  * Locking the session's row in `sender` re-reads it, so a close that committed first is seen, and a close that comes later
- * waits and then finds this interaction. A repeat of the event meets the unique index and changes nothing at all.
+ * waits and then finds this interaction; rows are locked in one order, so that two such statements never wait for each
+ * other. A repeat of an event meets the unique index and changes nothing at all.
  * The clock is taken from a common table expression because a distributed write may not have now() inside CASE.
  */
 const text = `
@@ -15,33 +17,43 @@ with clock as (select now() as t),
 service as (
   select sid, account_sid, intercept_callback_url is not null as is_intercepted, opt_out_words from services where sid = $1
 ),
+event as (
+  select * from unnest($3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::int[],
+                       $11::boolean[], $12::bytea[], $13::text[], $14::text[], $15::int[])
+    with ordinality as e (proxy_identifier, identifier_hash, event_id, interaction_sid, resource_sid, data_sealed, num_media,
+                          num_segments, is_opt_out, sender_sealed, geography, type, watch_s, nth)
+),
 sender as materialized (
-  select p.sid, p.session_sid, s.mode
-  from participants p
+  select e.nth, p.sid, p.session_sid, s.mode
+  from event e
+  join participants p on p.service_sid = $1 and p.proxy_identifier = e.proxy_identifier
+    and p.identifier_hash = e.identifier_hash and p.date_released is null
   join sessions s on s.service_sid = p.service_sid and s.sid = p.session_sid
-  where p.service_sid = $1 and p.proxy_identifier = $2 and p.identifier_hash = $3 and p.date_released is null
-    and ${IS_LIVE}
+  where ${IS_LIVE}
+  order by s.sid
   for no key update of s
 ),
 partner as (
-  select q.sid, q.proxy_identifier
+  select sender.nth, q.sid, q.proxy_identifier
   from sender join participants q
     on q.service_sid = $1 and q.session_sid = sender.session_sid and q.sid <> sender.sid and q.date_released is null
 ),
 decision as (
-  select service.account_sid, service.is_intercepted, sender.sid as sender_sid, sender.session_sid,
+  select event.*, service.account_sid, service.is_intercepted, sender.sid as sender_sid, sender.session_sid,
          partner.sid as partner_sid, partner.proxy_identifier as partner_number,
          (select n.carrier_sid from phone_numbers n where n.phone_number = split_part(partner.proxy_identifier, ':', -1))
            as partner_carrier,
-         case when $11 and service.opt_out_words then 'opt-out'
+         case when event.is_opt_out and service.opt_out_words then 'opt-out'
               when sender.sid is null then 'out-of-session'
               when partner.sid is null then 'no-partner'
-              when sender.mode = case $17::text when 'voice' then 'message-only' else 'voice-only' end then 'mode-mismatch'
+              when sender.mode = case event.type when 'voice' then 'message-only' else 'voice-only' end then 'mode-mismatch'
               else 'relayed' end as outcome
-  from service left join sender on true left join partner on true
+  from event cross join service
+  left join sender on sender.nth = event.nth left join partner on partner.nth = event.nth
   -- Who believed that this service has the number may be out of date; a live participant on it settles that by itself.
   where sender.sid is not null or exists (
-    select from phone_numbers n where n.phone_number = split_part($2, ':', -1) and n.service_sid = $1 and n.carrier_sid = $4)
+    select from phone_numbers n
+    where n.phone_number = split_part(event.proxy_identifier, ':', -1) and n.service_sid = $1 and n.carrier_sid = $2)
 ),
 inserted as (
   insert into interactions (
@@ -50,29 +62,32 @@ inserted as (
     inbound_participant_sid, inbound_resource_sid, inbound_resource_status,
     outbound_participant_sid, outbound_number, outbound_carrier_sid, stage, due_at, send_started_at,
     date_created, date_updated)
-  select $1, $6, account_sid, case when outcome = 'relayed' then session_sid end, $17::text, 'inbound', outcome,
-    $8, $9, $10, $4, $5, $2,
-    case when outcome <> 'relayed' then $12::bytea end, case when outcome <> 'relayed' then $3::bytea end,
-    case when outcome <> 'relayed' then $13::jsonb end,
-    case when outcome = 'relayed' then sender_sid end, $7, case $17::text when 'voice' then 'in-progress' else 'delivered' end,
+  select $1, interaction_sid, account_sid, case when outcome = 'relayed' then session_sid end, type, 'inbound', outcome,
+    data_sealed, num_media, num_segments, $2, event_id, proxy_identifier,
+    case when outcome <> 'relayed' then sender_sealed end, case when outcome <> 'relayed' then identifier_hash end,
+    case when outcome <> 'relayed' then geography::jsonb end,
+    case when outcome = 'relayed' then sender_sid end, resource_sid,
+    case type when 'voice' then 'in-progress' else 'delivered' end,
     case when outcome = 'relayed' then partner_sid end, case when outcome = 'relayed' then partner_number end,
     -- A call is put through by the carrier that brought it.
-    case when outcome = 'relayed' then case $17::text when 'voice' then $4 else partner_carrier end end,
+    case when outcome = 'relayed' then case type when 'voice' then $2 else partner_carrier end end,
     case when outcome = 'relayed' then case when is_intercepted then 'intercept' else 'send' end
          when outcome in ('out-of-session', 'no-partner') then 'out-of-session' end,
-    case when $17::text = 'voice' and outcome = 'relayed' then clock.t + make_interval(secs => $18::int)
-         when $17::text = 'message' and outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end,
-    case when $17::text = 'voice' and outcome = 'relayed' and not is_intercepted then clock.t end,
+    case when type = 'voice' and outcome = 'relayed' then clock.t + make_interval(secs => watch_s)
+         when type = 'message' and outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end,
+    case when type = 'voice' and outcome = 'relayed' and not is_intercepted then clock.t end,
     clock.t, clock.t
   from decision, clock
+  order by nth
   on conflict (service_sid, carrier_sid, event_id) where event_id is not null do nothing
   returning sid, stage, session_sid
 ),
 attached as (
   insert into media (service_sid, interaction_sid, position, token, state, source_url_sealed, content_type)
-  select $1, inserted.sid, m.position - 1, m.token, 'pending', m.source_url_sealed, m.content_type
-  from inserted, unnest($14::text[], $15::bytea[], $16::text[]) with ordinality
-    as m (token, source_url_sealed, content_type, position)
+  select $1, inserted.sid, m.position, m.token, 'pending', m.source_url_sealed, m.content_type
+  from unnest($16::text[], $17::int[], $18::text[], $19::bytea[], $20::text[])
+    as m (interaction_sid, position, token, source_url_sealed, content_type)
+  join inserted on inserted.sid = m.interaction_sid
 ),
 touched as (
   update sessions s
@@ -81,8 +96,9 @@ touched as (
   from inserted, clock
   where s.service_sid = $1 and s.sid = inserted.session_sid and inserted.stage = 'send'
 )
-select decision.outcome, decision.account_sid, decision.session_sid, decision.sender_sid, inserted.sid is not null as is_new
-from decision left join inserted on true`
+select event.nth::int, decision.outcome, decision.account_sid, decision.session_sid, decision.sender_sid,
+       inserted.sid is not null as is_new
+from event join decision on decision.nth = event.nth left join inserted on inserted.sid = event.interaction_sid`
 
 export type RelayParams = {
   type: 'message' | 'voice'
@@ -115,31 +131,49 @@ export type RelayRow = {
 }
 
 /** Undefined when the service is gone, or the number has left it. */
-export async function relayEventStatement(pool: pg.Pool, params: RelayParams): Promise<RelayRow | undefined> {
-  const { rows } = await pool.query<RelayRow>({
-    name: 'relay-event',
-    text,
-    values: [
-      params.service_sid,
-      params.proxy_identifier,
-      params.identifier_hash,
-      params.carrier_sid,
-      params.event_id,
-      params.interaction_sid,
-      params.resource_sid,
-      params.data_sealed,
-      params.num_media,
-      params.num_segments,
-      params.is_opt_out,
-      params.sender_sealed,
-      // PostgreSQL's JSON cannot hold a NUL, and a carrier may send one.
-      JSON.stringify(params.geography).replaceAll('\\u0000', ''),
-      params.media.map((item) => item.token),
-      params.media.map((item) => item.source_url_sealed),
-      params.media.map((item) => item.content_type ?? null),
-      params.type,
-      params.watch_s,
-    ],
-  })
-  return rows[0]
+export const relayEventStatement: (pool: pg.Pool, params: RelayParams) => Promise<RelayRow | undefined> = inBatches({
+  // A service is one shard, and a carrier speaks for its own numbers.
+  keyOf: ({ service_sid, carrier_sid }) => `${service_sid}/${carrier_sid}`,
+  lanes: 2,
+  most: 64,
+  async run(client, events) {
+    const { rows } = await client.query<RelayRow & { nth: number }>({
+      name: 'relay-event',
+      text,
+      values: valuesOf(events),
+    })
+    const found = new Map(rows.map(({ nth, ...row }) => [nth, row]))
+    return events.map((_event, at) => found.get(at + 1))
+  },
+})
+
+function valuesOf(events: [RelayParams, ...RelayParams[]]): unknown[] {
+  const [{ service_sid, carrier_sid }] = events
+  const all = <Value>(value: (event: RelayParams) => Value) => events.map(value)
+  const media = events.flatMap(({ interaction_sid, media }) =>
+    media.map((item, position) => ({ ...item, interaction_sid, position })),
+  )
+  return [
+    service_sid,
+    carrier_sid,
+    all((event) => event.proxy_identifier),
+    all((event) => event.identifier_hash),
+    all((event) => event.event_id),
+    all((event) => event.interaction_sid),
+    all((event) => event.resource_sid),
+    all((event) => event.data_sealed),
+    all((event) => event.num_media),
+    all((event) => event.num_segments),
+    all((event) => event.is_opt_out),
+    all((event) => event.sender_sealed),
+    // PostgreSQL's JSON cannot hold a NUL, and a carrier may send one.
+    all((event) => JSON.stringify(event.geography).replaceAll('\\u0000', '')),
+    all((event) => event.type),
+    all((event) => event.watch_s),
+    media.map((item) => item.interaction_sid),
+    media.map((item) => item.position),
+    media.map((item) => item.token),
+    media.map((item) => item.source_url_sealed),
+    media.map((item) => item.content_type ?? null),
+  ]
 }

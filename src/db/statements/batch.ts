@@ -1,0 +1,84 @@
+import type pg from 'pg'
+
+/**
+ * Calls that come while others are under way go together into one statement and one commit, which costs little more than
+ * one alone. Who comes when nothing is under way does not wait for company. A statement that fails of what one of its calls
+ * brought is made again for each of them alone, so that nobody suffers for a neighbour; when the database itself
+ * fails or is late, all who wait hear of it.
+ */
+export type Batching<Params, Row> = {
+  /** Calls of one key may share a statement. */
+  keyOf: (params: Params) => string
+  /** Answers with a row for each call, in their order. */
+  run: (client: pg.PoolClient, calls: [Params, ...Params[]]) => Promise<Row[]>
+  /** Statements of one key at once, and calls in one of them. */
+  lanes: number
+  most: number
+}
+
+type Call<Params, Row> = {
+  params: Params
+  resolve: (row: Row) => void
+  reject: (error: unknown) => void
+  isAlone?: boolean
+}
+type Queue<Params, Row> = { waiting: Call<Params, Row>[]; lanes: number }
+
+/** Of the SQLSTATEs, those for which a single call can be to blame: its values, a constraint, a limit, a deadlock. */
+const OF_A_CALL = /^(21|22|23|40|54)/
+
+const isOfACall = (error: unknown) => OF_A_CALL.test(String((error as { code?: unknown }).code))
+
+export function inBatches<Params, Row>(
+  batching: Batching<Params, Row>,
+): (pool: pg.Pool, params: Params) => Promise<Row> {
+  const { keyOf, run, lanes, most } = batching
+  const queues = new WeakMap<pg.Pool, Map<string, Queue<Params, Row>>>()
+
+  return (pool, params) =>
+    new Promise((resolve, reject) => {
+      const ofPool = queues.get(pool) ?? new Map<string, Queue<Params, Row>>()
+      queues.set(pool, ofPool)
+      const key = keyOf(params)
+      const queue = ofPool.get(key) ?? { waiting: [], lanes: 0 }
+      ofPool.set(key, queue)
+      queue.waiting.push({ params, resolve, reject })
+      if (queue.lanes === lanes) return
+      queue.lanes++
+      void serve(pool, queue).finally(() => {
+        queue.lanes--
+        if (queue.lanes === 0) ofPool.delete(key)
+      })
+    })
+
+  /** One lane: a connection, and statements on it as long as somebody waits. */
+  async function serve(pool: pg.Pool, { waiting }: Queue<Params, Row>): Promise<void> {
+    let client: pg.PoolClient | undefined
+    try {
+      client = await pool.connect()
+      while (waiting.length > 0) await runSome(client, waiting)
+      client.release()
+    } catch (error) {
+      for (const { reject } of waiting.splice(0)) reject(error)
+      // As with the pool's own: a connection on which something failed may have kept what made it fail.
+      client?.release(error instanceof Error ? error : true)
+    }
+  }
+
+  async function runSome(client: pg.PoolClient, waiting: Call<Params, Row>[]): Promise<void> {
+    const calls = waiting.splice(0, waiting[0]?.isAlone ? 1 : most)
+    const [first, ...others] = calls
+    if (!first) return
+    try {
+      const rows = await run(client, [first.params, ...others.map(({ params }) => params)])
+      for (const [at, { resolve }] of calls.entries()) resolve(rows[at] as Row)
+    } catch (error) {
+      if (isOfACall(error) && others.length > 0) {
+        waiting.unshift(...calls.map((call) => ({ ...call, isAlone: true })))
+        return
+      }
+      for (const { reject } of calls) reject(error)
+      if (!isOfACall(error)) throw error
+    }
+  }
+}
