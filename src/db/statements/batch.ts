@@ -9,6 +9,8 @@ import type pg from 'pg'
 export type Batching<Params, Row> = {
   /** Calls of one key may share a statement. */
   keyOf: (params: Params) => string
+  /** But not two about the same thing, of which the second has to see what the first did. */
+  aboutOf?: (params: Params) => string
   /** Answers with a row for each call, in their order. */
   run: (client: pg.PoolClient, calls: [Params, ...Params[]]) => Promise<Row[]>
   /** Statements of one key at once, and calls in one of them. */
@@ -32,7 +34,7 @@ const isOfACall = (error: unknown) => OF_A_CALL.test(String((error as { code?: u
 export function inBatches<Params, Row>(
   batching: Batching<Params, Row>,
 ): (pool: pg.Pool, params: Params) => Promise<Row> {
-  const { keyOf, run, lanes, most } = batching
+  const { keyOf, aboutOf, run, lanes, most } = batching
   const queues = new WeakMap<pg.Pool, Map<string, Queue<Params, Row>>>()
 
   return (pool, params) =>
@@ -65,8 +67,22 @@ export function inBatches<Params, Row>(
     }
   }
 
+  function take(waiting: Call<Params, Row>[]): Call<Params, Row>[] {
+    if (waiting[0]?.isAlone) return waiting.splice(0, 1)
+    if (!aboutOf) return waiting.splice(0, most)
+    const taken = new Map<string, Call<Params, Row>>()
+    const rest = waiting.filter((call) => {
+      const about = aboutOf(call.params)
+      if (taken.size === most || taken.has(about)) return true
+      taken.set(about, call)
+      return false
+    })
+    waiting.splice(0, waiting.length, ...rest)
+    return [...taken.values()]
+  }
+
   async function runSome(client: pg.PoolClient, waiting: Call<Params, Row>[]): Promise<void> {
-    const calls = waiting.splice(0, waiting[0]?.isAlone ? 1 : most)
+    const calls = take(waiting)
     const [first, ...others] = calls
     if (!first) return
     try {
