@@ -12,15 +12,15 @@ import type { World } from './world.ts'
 const EVENTS = 10
 
 /** Its parameters that differ from event to event, by their place; the others stay as the server sends them. */
-const CHANGING: Record<number, string> = { 2: 'number', 3: 'hash', 5: 'event', 6: 'sid', 7: 'event' }
+const CHANGING: Record<number, string> = { 3: 'number', 4: 'hash', 5: 'event', 6: 'sid', 7: 'event' }
 
 export async function prepareRelayCeiling(world: World, scope: Scope): Promise<Pgbench> {
-  const { text, values } = captureStatement(world)
+  const { text, values } = await captureStatement(world)
   await world.query(
     `create table bench_events as
      select nth / ${EVENTS} as at, ${columns(
-       (k) => `max(number) filter (where nth % ${EVENTS} = ${k}) as number${k},
-       max(hash::text) filter (where nth % ${EVENTS} = ${k}) as hash${k}`,
+       (k) => `array[max(number) filter (where nth % ${EVENTS} = ${k})]::text as number${k},
+       array[max(hash::text) filter (where nth % ${EVENTS} = ${k})]::text as hash${k}`,
      )}
      from (select proxy_identifier as number, identifier_hash as hash, row_number() over (order by identifier_hash) - 1 as nth
            from participants where date_released is null) numbered
@@ -30,7 +30,8 @@ export async function prepareRelayCeiling(world: World, scope: Scope): Promise<P
   await world.query('vacuum (analyze) bench_events')
   const [made] = await world.query<{ rows: number }>('select count(*)::int as rows from bench_events')
   const fresh = columns(
-    (k) => `'KI' || replace(uuidv7()::text, '-', '') as sid${k}, 'SM' || md5(random()::text || :at) as event${k}`,
+    (k) => `array['KI' || replace(uuidv7()::text, '-', '')]::text as sid${k},
+      array['SM' || md5(random()::text || :at)]::text as event${k}`,
   )
   const statements = Array.from({ length: EVENTS }, (_, k) => {
     const names = values.map((_value, at) => (CHANGING[at + 1] ? `${CHANGING[at + 1]}${k}` : `p${at + 1}`))
@@ -50,15 +51,17 @@ export async function prepareRelayCeiling(world: World, scope: Scope): Promise<P
 const columns = (of: (k: number) => string) => Array.from({ length: EVENTS }, (_, k) => of(k)).join(', ')
 
 /** The statement as it stands in the program, and what it sends for a text of the usual length. */
-function captureStatement({ service_sid, carrier_sid }: World): { text: string; values: unknown[] } {
+async function captureStatement({ service_sid, carrier_sid }: World): Promise<{ text: string; values: unknown[] }> {
   const captured: { text: string; values: unknown[] }[] = []
-  const listening = {
+  const client = {
     query: async (query: { text: string; values: unknown[] }) => {
       captured.push(query)
       return { rows: [] }
     },
+    release: () => undefined,
   }
-  void relayEventStatement(listening as unknown as pg.Pool, {
+  const listening = { connect: async () => client }
+  await relayEventStatement(listening as unknown as pg.Pool, {
     ...{
       service_sid,
       carrier_sid,
@@ -83,5 +86,6 @@ function captureStatement({ service_sid, carrier_sid }: World): { text: string; 
 /** As PostgreSQL reads it. */
 function asText(value: unknown): string {
   if (Buffer.isBuffer(value)) return `\\x${value.toString('hex')}`
-  return Array.isArray(value) ? '{}' : String(value)
+  if (Array.isArray(value)) return `{${value.map((item) => JSON.stringify(asText(item))).join(',')}}`
+  return String(value)
 }
