@@ -34,7 +34,7 @@ const isOfACall = (error: unknown) => OF_A_CALL.test(String((error as { code?: u
 export function inBatches<Params, Row>(
   batching: Batching<Params, Row>,
 ): (pool: pg.Pool, params: Params) => Promise<Row> {
-  const { keyOf, aboutOf, run, lanes, most } = batching
+  const { keyOf, run, lanes } = batching
   const queues = new WeakMap<pg.Pool, Map<string, Queue<Params, Row>>>()
 
   return (pool, params) =>
@@ -47,54 +47,61 @@ export function inBatches<Params, Row>(
       queue.waiting.push({ params, resolve, reject })
       if (queue.lanes === lanes) return
       queue.lanes++
-      void serve(pool, queue).finally(() => {
-        queue.lanes--
-        if (queue.lanes === 0) ofPool.delete(key)
-      })
+      void serve(pool, queue, () => ofPool.delete(key))
     })
 
-  /** One lane: a connection, and statements on it as long as somebody waits. */
-  async function serve(pool: pg.Pool, { waiting }: Queue<Params, Row>): Promise<void> {
-    let client: pg.PoolClient | undefined
-    try {
-      client = await pool.connect()
-      while (waiting.length > 0) await runSome(client, waiting)
-      client.release()
-    } catch (error) {
-      for (const { reject } of waiting.splice(0)) reject(error)
-      // As with the pool's own: a connection on which something failed may have kept what made it fail.
-      client?.release(error instanceof Error ? error : true)
+  /** One lane: a statement after the other as long as somebody waits. Each asks for its connection anew, since others wait, too. */
+  async function serve(pool: pg.Pool, queue: Queue<Params, Row>, forget: () => void): Promise<void> {
+    const { waiting } = queue
+    while (waiting.length > 0) {
+      try {
+        const client = await pool.connect()
+        const error = await runSome(client, waiting)
+        // As with the pool's own: a connection on which something failed may have kept what made it fail.
+        client.release(error)
+        if (error) throw error
+      } catch (error) {
+        for (const { reject } of waiting.splice(0)) reject(error)
+      }
     }
+    // At once, and not when this promise is seen to be settled: whoever comes in between would wait for nobody.
+    queue.lanes--
+    if (queue.lanes === 0) forget()
   }
 
-  function take(waiting: Call<Params, Row>[]): Call<Params, Row>[] {
-    if (waiting[0]?.isAlone) return waiting.splice(0, 1)
-    if (!aboutOf) return waiting.splice(0, most)
-    const taken = new Map<string, Call<Params, Row>>()
-    const rest = waiting.filter((call) => {
-      const about = aboutOf(call.params)
-      if (taken.size === most || taken.has(about)) return true
-      taken.set(about, call)
-      return false
-    })
-    waiting.splice(0, waiting.length, ...rest)
-    return [...taken.values()]
-  }
-
-  async function runSome(client: pg.PoolClient, waiting: Call<Params, Row>[]): Promise<void> {
-    const calls = take(waiting)
+  /** Gives back what went wrong with the database, or with all of it. */
+  async function runSome(client: pg.PoolClient, waiting: Call<Params, Row>[]): Promise<Error | undefined> {
+    const calls = take(batching, waiting)
     const [first, ...others] = calls
-    if (!first) return
+    if (!first) return undefined
     try {
       const rows = await run(client, [first.params, ...others.map(({ params }) => params)])
       for (const [at, { resolve }] of calls.entries()) resolve(rows[at] as Row)
     } catch (error) {
       if (isOfACall(error) && others.length > 0) {
         waiting.unshift(...calls.map((call) => ({ ...call, isAlone: true })))
-        return
+        return undefined
       }
       for (const { reject } of calls) reject(error)
-      if (!isOfACall(error)) throw error
+      return isOfACall(error) ? undefined : (error as Error)
     }
   }
+}
+
+/** Those who go into one statement; the others keep their order. */
+function take<Params, Row>(
+  { aboutOf, most }: Batching<Params, Row>,
+  waiting: Call<Params, Row>[],
+): Call<Params, Row>[] {
+  if (waiting[0]?.isAlone) return waiting.splice(0, 1)
+  if (!aboutOf) return waiting.splice(0, most)
+  const taken = new Map<string, Call<Params, Row>>()
+  const rest = waiting.filter((call) => {
+    const about = aboutOf(call.params)
+    if (taken.size === most || taken.has(about)) return true
+    taken.set(about, call)
+    return false
+  })
+  waiting.splice(0, waiting.length, ...rest)
+  return [...taken.values()]
 }
