@@ -19,6 +19,8 @@ export type Pgbench = (load: { clients: number; seconds: number }) => Promise<nu
 const LINUX_HOME = '/usr/lib/postgresql'
 /** Connecting, preparing and planning are in it, so the first second does not count. */
 const WARM_UP_S = 1
+/** As our connections have it (src/db/open.ts). */
+const PLAN_ONCE = '-c plan_cache_mode=force_generic_plan'
 
 export function preparePgbench(scope: Scope, { database_url, script, variables }: PgbenchOptions): Pgbench {
   const program = findPgbench()
@@ -35,7 +37,7 @@ export function preparePgbench(scope: Scope, { database_url, script, variables }
     return new Promise((resolve, reject) => {
       const child = spawn(program, [...how, ...much, ...where], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { PATH: '/usr/bin:/bin', PGPASSWORD: decodeURIComponent(password) },
+        env: { PATH: '/usr/bin:/bin', PGPASSWORD: decodeURIComponent(password), PGOPTIONS: PLAN_ONCE },
       })
       let output = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))

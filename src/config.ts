@@ -157,6 +157,12 @@ export const SETTINGS = {
     fallback: '10',
     parse: wholeNumber(2, 1_000),
   },
+  max_requests: {
+    name: 'MASKLINE_MAX_REQUESTS',
+    help: 'How many requests may be in hand at once; more are answered with 503, and are to come again.',
+    fallback: '1000',
+    parse: wholeNumber(1, 100_000),
+  },
   resource_case: {
     name: 'MASKLINE_RESOURCE_CASE',
     help: "How REST writes an interaction's types: lower (message) or capitalised (Message).",

@@ -114,6 +114,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     authenticate: createAuthenticator(store),
     wake: () => wake(),
     isAccepting: () => accepting,
+    max_requests: config.max_requests,
     resource_case: config.resource_case,
     version: VERSION,
     log,

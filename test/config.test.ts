@@ -42,6 +42,7 @@ test('an empty environment gives the defaults of dev', () => {
     ring_timeout_s: 30,
     max_call_s: 14_400,
     db_pool: 10,
+    max_requests: 1000,
     resource_case: 'lower',
   })
 })
@@ -84,6 +85,7 @@ test('every setting can be set', () => {
     MASKLINE_RING_TIMEOUT_S: '600',
     MASKLINE_MAX_CALL_S: '10',
     MASKLINE_DB_POOL: '40',
+    MASKLINE_MAX_REQUESTS: '2000',
     MASKLINE_RESOURCE_CASE: 'capitalised',
   }
   assert.deepEqual(
@@ -113,6 +115,7 @@ test('every setting can be set', () => {
     ring_timeout_s: 600,
     max_call_s: 10,
     db_pool: 40,
+    max_requests: 2000,
     resource_case: 'capitalised',
   })
 })

@@ -23,6 +23,13 @@ const OLDEST_VERSION = 150_000
 const CONNECT_LIMIT_MS = 10_000
 const DRAIN_LIMIT_MS = 5_000
 
+/**
+ * Prepared statements are planned once per connection. Left to itself, PostgreSQL plans those that take arrays anew each time,
+ * since it takes longer arrays for dearer: that doubles what an inbound message costs (docs/benchmarks.md). No plan of ours
+ * gets better by knowing the values (test/plans.test.ts).
+ */
+const PLAN_ONCE = 'set plan_cache_mode = force_generic_plan'
+
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const url = options.database_url ?? (options.share ? findRunningServer(options.data_dir) : undefined)
   if (url !== undefined) {
@@ -61,8 +68,11 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
   pool.on('error', (error) => {
     if (!pool.ending) log.warn({ err: error }, 'an idle database connection was lost')
   })
-  // One that is in use tells its query; it too would end the process if nobody listened besides.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    // One that is in use tells its query; it too would end the process if nobody listened besides.
+    client.on('error', () => undefined)
+    client.query(PLAN_ONCE).catch((error) => log.warn({ err: error }, 'a connection plans every statement anew'))
+  })
   try {
     await checkServer(pool)
     return pool

@@ -9,6 +9,8 @@ export type HttpContext = CallContext & {
   authenticate: (username: string, password: string) => Promise<Caller | undefined>
   /** False once the server has begun to stop. */
   isAccepting: () => boolean
+  /** How many requests may be in hand at once. */
+  max_requests: number
   /** How interactions name their type in REST bodies: `message`, or `Message` as some samples and clients have it. */
   resource_case: 'lower' | 'capitalised'
   version: string

@@ -15,6 +15,7 @@ import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
 import { forCarriers } from './genuine.ts'
 import { healthRoutes } from './health.ts'
+import { boundRequests } from './in-hand.ts'
 import { masklineRoutes } from './maskline.ts'
 import { mediaRoutes } from './media.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -50,22 +51,30 @@ export async function createServer(
   app.setSerializerCompiler(() => (body) => JSON.stringify(body))
   app.setNotFoundHandler((request) => Promise.reject(notFound(request)))
   app.setErrorHandler(restErrorHandler(context))
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('Twilio-Request-Id', request.id)
+    done()
   })
 
   await app.register(swagger, openapi(context))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register((scope) => doors(scope, context, others))
+  // Probes are answered however much there is to do.
+  await app.register((scope) => healthRoutes(scope, context))
+  return app
+}
+
+async function doors(app: FastifyInstance, context: HttpContext, others: Record<string, FastifyPluginAsync>) {
+  boundRequests(app, context.max_requests)
   await app.register((scope) => restScope(scope, context), { prefix: '/v1' })
   await app.register((scope) => ownScope(scope, context), { prefix: '/maskline/v1' })
   for (const [prefix, routes] of Object.entries(others)) {
     await app.register((scope) => authenticated(scope, context, routes), { prefix })
   }
-  await app.register((scope) => webhookRoutes(scope, forCarriers(context)), { prefix: '/webhooks' })
-  await app.register((scope) => vendorIngress(scope, forCarriers(context)), { prefix: '/v1/Accounts' })
+  const carriers = forCarriers(context)
+  await app.register((scope) => webhookRoutes(scope, carriers), { prefix: '/webhooks' })
+  await app.register((scope) => vendorIngress(scope, carriers), { prefix: '/v1/Accounts' })
   await app.register((scope) => mediaRoutes(scope, context), { prefix: '/media' })
-  await app.register((scope) => healthRoutes(scope, context))
-  return app
 }
 
 const openapi = (context: HttpContext) => ({
