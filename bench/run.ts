@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readCommandLine, refuse } from '../proof/support/command-line.ts'
 import { inScope } from '../proof/support/scope.ts'
 import type { Benchmark, House, Result } from './benchmark.ts'
 import { acknowledgement } from './benchmarks/acknowledgement.ts'
@@ -52,7 +52,9 @@ Examples:
   npm run bench -- inbound            one
   npm run bench -- inbound --profile /tmp/profile --rounds 1`
 
-const { values: options, positionals } = parseArgs({
+const COMMAND = 'npm run bench --'
+
+const { values: options, positionals } = readCommandLine(COMMAND, {
   allowPositionals: true,
   options: {
     short: { type: 'boolean', default: false },
@@ -74,10 +76,7 @@ else process.exitCode = await main()
 
 async function main(): Promise<number> {
   const problem = findUsageProblem()
-  if (problem) {
-    console.error(`${problem} See npm run bench -- --help.`)
-    return 2
-  }
+  if (problem) refuse(COMMAND, problem)
   const { rounds, seconds, concurrency, ...size } = FORMS[options.short ? 'short' : 'full']
   const shape = { ...size, seed: Number(options.seed) }
   const wanted = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readCommandLine, refuse } from '../proof/support/command-line.ts'
 import { startTwilioApi } from '../test/support/twilio-api.ts'
 import { checkCarrierRequests, exerciseAdapter } from './carrier-requests.ts'
 import { CLIENTS, type Client } from './clients.ts'
@@ -28,7 +28,9 @@ OpenAPI document. Ends with 1 when anything fails.
   --keep           keep the server's log and data, and say where
   --help           this text`
 
-const { values: options } = parseArgs({
+const COMMAND = 'npm run conformance --'
+
+const { values: options } = readCommandLine(COMMAND, {
   options: {
     only: { type: 'string' },
     'require-all': { type: 'boolean', default: false },
@@ -43,11 +45,9 @@ else process.exitCode = await main(chooseClients(options.only))
 
 function chooseClients(only: string | undefined): Client[] {
   if (!only) return CLIENTS
-  return only.split(',').map((name) => {
-    const client = CLIENTS.find((each) => each.name === name)
-    if (!client) throw new Error(`There is no client ${name}; see --help.`)
-    return client
-  })
+  return only
+    .split(',')
+    .map((name) => CLIENTS.find((each) => each.name === name) ?? refuse(COMMAND, `There is no client ${name}.`))
 }
 
 async function main(clients: Client[]): Promise<number> {

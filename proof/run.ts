@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { startPostgres } from '../test/support/postgres.ts'
 import { d1Fsync } from './d1-fsync.ts'
 import { d2Kills } from './d2-kills.ts'
@@ -18,6 +17,7 @@ import { s7Calls } from './s7-calls.ts'
 import { s7Texts } from './s7-texts.ts'
 import { s9Failures } from './s9-failures.ts'
 import { s10Repeats } from './s10-repeats.ts'
+import { readCommandLine, refuse } from './support/command-line.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
@@ -47,7 +47,9 @@ Examples:
   npm run proof -- S7 --full         its full figure
   npm run proof -- S7 --seed 42 --size 500 --verbose`
 
-const { values: options, positionals } = parseArgs({
+const COMMAND = 'npm run proof --'
+
+const { values: options, positionals } = readCommandLine(COMMAND, {
   allowPositionals: true,
   options: {
     full: { type: 'boolean', default: false },
@@ -64,10 +66,7 @@ else process.exitCode = await main()
 
 async function main(): Promise<number> {
   const problem = findUsageProblem()
-  if (problem) {
-    console.error(`${problem} See npm run proof -- --help.`)
-    return 2
-  }
+  if (problem) refuse(COMMAND, problem)
   const wanted = PROOFS.filter(({ id }) => positionals.length === 0 || positionals.includes(id))
   const server = await startPostgres()
   process.env.MASKLINE_TEST_POSTGRES = server.url
