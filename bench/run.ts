@@ -8,6 +8,7 @@ import { acknowledgement } from './benchmarks/acknowledgement.ts'
 import { create, createRate } from './benchmarks/create.ts'
 import { endToEnd } from './benchmarks/end-to-end.ts'
 import { inbound } from './benchmarks/inbound.ts'
+import { fetchSession, listSessions } from './benchmarks/reads.ts'
 import { throughCarrier } from './benchmarks/through-carrier.ts'
 import { isMet, runRounds, summarise } from './figures.ts'
 import { startBenchPostgres } from './postgres.ts'
@@ -15,7 +16,10 @@ import { compilePrograms } from './programs.ts'
 import { describeMachine, findCommit, presentTable, type Run, withRun } from './report.ts'
 
 /** Every benchmark there is. */
-const BENCHMARKS: Benchmark[] = [inbound, throughCarrier, acknowledgement, endToEnd, create, createRate]
+const BENCHMARKS: Benchmark[] = [
+  ...[inbound, throughCarrier, acknowledgement, endToEnd],
+  ...[create, createRate, fetchSession, listSessions],
+]
 
 /** The full form, and a short one that shows whether every benchmark still measures; its figures say little. */
 const FORMS = {

@@ -21,10 +21,34 @@ export async function startBenchServer(
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const profiled = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
-  const child = spawn(process.execPath, [...profiled, '--import', END_WITH_PARENT, cli, 'serve'], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: cleanEnv({ ...env, MASKLINE_PORT: String(port), MASKLINE_PUBLIC_URL: url, MASKLINE_LOG_LEVEL: 'error' }),
+  const pid = await startProgram(scope, {
+    args: [...profiled, '--import', END_WITH_PARENT, cli, 'serve'],
+    env: { ...env, MASKLINE_PORT: String(port), MASKLINE_PUBLIC_URL: url, MASKLINE_LOG_LEVEL: 'error' },
+    isReady: async () => (await probe(port, 'ready')) === 200,
   })
+  return { port, pid, url }
+}
+
+/** Prism, mocking the API of a document: silent, without CORS, with the examples as they stand there. */
+export async function startPrism(
+  scope: Scope,
+  { cli, document }: { cli: string; document: string },
+): Promise<{ port: number }> {
+  const port = await freePort()
+  const flags = ['--verboseLevel', 'silent', '--cors', 'false', '--host', '127.0.0.1', '--port', String(port)]
+  await startProgram(scope, {
+    args: ['--import', END_WITH_PARENT, cli, 'mock', document, ...flags],
+    env: { NODE_ENV: 'production' },
+    // It has no such path, which it says as soon as it says anything.
+    isReady: async () => (await probe(port, 'ready')) === 404,
+  })
+  return { port }
+}
+
+type Program = { args: string[]; env: Env; isReady: () => Promise<boolean> }
+
+async function startProgram(scope: Scope, { args, env, isReady }: Program): Promise<number> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: cleanEnv(env) })
   let log = ''
   let errors = 0
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -42,9 +66,9 @@ export async function startBenchServer(
     if (errors > 0) console.error(`The server logged ${errors} errors, the last of which: …${log}`)
   })
   const deadline = performance.now() + START_LIMIT_MS
-  while ((await probe(port, 'ready')) !== 200) {
+  while (!(await isReady())) {
     if (isOver() || performance.now() > deadline) throw new Error(`The server did not start:\n${log}`)
     await delay(20)
   }
-  return { port, pid: child.pid ?? 0, url }
+  return child.pid ?? 0
 }

@@ -2,20 +2,20 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { CACHE, type Client, type Command, FOLDER, TOOL_ENVIRONMENT } from './clients.ts'
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000
 const RUN_TIMEOUT_MS = 10 * 60_000
 
-/** Installs the vendor's document and the two npm clients, once per lock file. */
-export async function installNodePackages() {
+/** Installs the packages of a folder, once per lock file: here the vendor's document and the two npm clients. */
+export async function installNodePackages(folder = FOLDER) {
   // Nothing here needs an install script, and none may run. A package far below asks for a newer Node than it needs, and
   // a strict setting of the surrounding checkout would be inherited through the environment.
   const command = ['npm', 'ci', '--ignore-scripts', '--no-engine-strict']
   const npm = { inputs: ['package.json', 'package-lock.json'], commands: [command] }
-  await installOnce('npm', FOLDER, npm, `${FOLDER}node_modules`)
+  await installOnce(`npm-${basename(folder)}`, folder, npm, join(folder, 'node_modules'))
 }
 
 /** The first of a client's tools that this machine does not have, or has without it working. */
