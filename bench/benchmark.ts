@@ -15,7 +15,8 @@ export type Benchmark = {
   unit: string
   /** What ours is held against. */
   peer: string
-  goal: Goal
+  /** Undefined where a figure is only to be known. */
+  goal: Goal | undefined
   /** Starts what it takes; the first measurement of each is not counted. */
   prepare: (house: House, scope: Scope) => Promise<Contest>
 }
@@ -37,6 +38,8 @@ export type House = {
   programs: Programs
   /** The data set. */
   shape: Shape
+  /** Of the data sets that are compared in size, from the smallest to the largest. */
+  growth: { sessions: number[]; pools: number[] }
   /** How long one measurement lasts. */
   seconds: number
   /** How many connections or clients are tried before the rounds, to take the best. */
@@ -51,10 +54,10 @@ export type Result = {
   title: string
   unit: string
   peer: string
-  goal: Goal
+  goal: Goal | undefined
   seconds: number
   remarks: string[]
-} & ({ broken: string } | { broken?: undefined; ours: Figure; other: Figure; ratio: Figure; met: boolean })
+} & ({ broken: string } | { broken?: undefined; ours: Figure; other: Figure; ratio: Figure; met: boolean | undefined })
 
 /** Which of `candidates` gives most, and how much. */
 export async function findBest(

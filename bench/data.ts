@@ -10,7 +10,7 @@ import { newSid } from '../src/core/sid.ts'
 import type { Store } from '../src/core/store.ts'
 import { copyIn } from '../src/db/copy.ts'
 import { poolNumberOf, type Shape, sidesOf, WORDS } from './people.ts'
-import type { BenchPostgres } from './postgres.ts'
+import { type BenchPostgres, COPIES } from './postgres.ts'
 
 /**
  * The data set, made once and kept as a database to copy: one account with one service, its pool, open sessions of two
@@ -39,9 +39,10 @@ export async function prepareTemplate(
     `select datname from pg_database where datname like 'bench\\_%'`,
   )
   if (found.some(({ datname }) => datname === name)) return name
-  // Of another edition, or half of one.
+  // Of another edition, or half of one. Copies are of somebody who measures.
   for (const { datname } of found) {
-    if (!datname.startsWith(`bench_${edition}_`)) await postgres.query(`drop database ${datname} with (force)`)
+    if (!datname.startsWith(`bench_${edition}_`) && !datname.startsWith(COPIES))
+      await postgres.query(`drop database ${datname} with (force)`)
   }
   await postgres.query("create database bench_new encoding 'UTF8' template template0")
   await fillDatabase(postgres.urlOf('bench_new'), shape, progress)

@@ -45,5 +45,7 @@ export function median(values: number[]): number {
   return (lower + upper) / 2
 }
 
-export const isMet = (ratio: Figure, goal: Goal): boolean =>
-  goal.ratio === 'at least' ? ratio.median >= goal.of : ratio.median <= goal.of
+export function isMet(ratio: Figure, goal: Goal | undefined): boolean | undefined {
+  if (!goal) return undefined
+  return goal.ratio === 'at least' ? ratio.median >= goal.of : ratio.median <= goal.of
+}

@@ -11,10 +11,11 @@ export const loadOnServer = (house: House, scope: Scope, world: World): Promise<
   startLoad(house.programs, scope, { port: world.server.port, ...inboundMessages(world) })
 
 /** The bare handler beside the server, on the same database, with the same messages. */
-export async function loadOnBareHandler(house: House, scope: Scope, world: World): Promise<Load> {
+export async function loadOnBareHandler(house: House, scope: Scope, world: World): Promise<Load & { pid: number }> {
   const options: BareOptions = { database_url: world.database_url, connections: POOL }
   const bare = await startChild<{ port: number }>(scope, house.programs.of('bare-fastify'), options)
-  return await startLoad(house.programs, scope, { port: bare.ready.port, ...inboundMessages(world) })
+  const load = await startLoad(house.programs, scope, { port: bare.ready.port, ...inboundMessages(world) })
+  return { ...load, pid: bare.pid }
 }
 
 function inboundMessages({ door, account, shape }: World) {

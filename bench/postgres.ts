@@ -42,6 +42,7 @@ export async function startBenchPostgres(folder: string, progress: (step: string
   }
   try {
     const version = await checkSettings(query)
+    await dropCopies(query)
     return { version, urlOf, query, stop }
   } catch (error) {
     await stop()
@@ -61,10 +62,20 @@ async function checkSettings(query: BenchPostgres['query']): Promise<string> {
   return settings.server_version ?? 'unknown'
 }
 
-/** A database made from another, gone afterwards. What of an earlier run was left behind goes first. */
+export const COPIES = 'bench_copy'
+let copied = 0
+
+/** What a run that was killed left behind. */
+async function dropCopies(query: BenchPostgres['query']) {
+  const copies = await query<{ datname: string }>('select datname from pg_database where starts_with(datname, $1)', [
+    COPIES,
+  ])
+  for (const { datname } of copies) await query(`drop database ${datname} with (force)`)
+}
+
+/** A database made from another, gone afterwards. */
 export async function copyDatabase(postgres: BenchPostgres, scope: Scope, template: string): Promise<string> {
-  const name = 'bench_copy'
-  await postgres.query(`drop database if exists ${name} with (force)`)
+  const name = `${COPIES}_${copied++}`
   await postgres.query(`create database ${name} template ${template} strategy file_copy`)
   scope.after(() => postgres.query(`drop database if exists ${name} with (force)`))
   return postgres.urlOf(name)

@@ -41,7 +41,7 @@ export function presentTable(results: Result[]): string {
     if (result.broken !== undefined) return [name, '', '', '', presentGoal(goal), 'BROKEN']
     const { ours, other, ratio, met } = result
     const figures = [`${presentNumber(ours.median)} ${unit}`, `${presentNumber(other.median)} ${unit}`]
-    return [name, ...figures, presentRange(ratio), presentGoal(goal), met ? 'met' : 'not met']
+    return [name, ...figures, presentRange(ratio), presentGoal(goal), presentVerdict(met)]
   })
   const widths = head.map((_title, at) => Math.max(...[head, ...rows].map((row) => row[at]?.length ?? 0)))
   return [head, ...rows]
@@ -71,7 +71,7 @@ function presentDocument({ date, commit, machine, data, rounds, results }: Run):
     if (result.broken !== undefined) throw new Error(`${result.name} is broken, so this run is not for the document.`)
     const { title, unit, ours, peer, other, ratio, goal, met } = result
     const figure = (of: Figure) => `${presentRange(of)} ${unit}`
-    return `| ${title} | ${figure(ours)} | ${peer}: ${figure(other)} | **${presentRange(ratio)}** | ${presentGoal(goal)} | ${met ? 'met' : '**not met**'} |`
+    return `| ${title} | ${figure(ours)} | ${peer}: ${figure(other)} | **${presentRange(ratio)}** | ${presentGoal(goal)} | ${met === false ? '**not met**' : presentVerdict(met)} |`
   })
   return [
     `Measured on ${date} at ${commit}: ${cores} × ${processor}, ${memory_gb} GB, Node ${node.slice(1)}, PostgreSQL ${postgres}.`,
@@ -84,7 +84,9 @@ function presentDocument({ date, commit, machine, data, rounds, results }: Run):
   ].join('\n')
 }
 
-const presentGoal = ({ ratio, of }: Result['goal']) => `${ratio === 'at least' ? '≥' : '≤'} ${of}`
+const presentGoal = (goal: Result['goal']) => (goal ? `${goal.ratio === 'at least' ? '≥' : '≤'} ${goal.of}` : '')
+
+const presentVerdict = (met: boolean | undefined) => (met === undefined ? '' : met ? 'met' : 'not met')
 
 const presentRange = ({ median, min, max }: Figure) =>
   `${presentNumber(median)} (${presentNumber(min)}–${presentNumber(max)})`

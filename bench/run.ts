@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readCommandLine, refuse } from '../proof/support/command-line.ts'
 import { inScope } from '../proof/support/scope.ts'
@@ -7,9 +7,13 @@ import type { Benchmark, House, Result } from './benchmark.ts'
 import { acknowledgement } from './benchmarks/acknowledgement.ts'
 import { create, createRate } from './benchmarks/create.ts'
 import { endToEnd } from './benchmarks/end-to-end.ts'
+import { growthCreate, growthInbound, growthPoolCreate, growthPoolInbound } from './benchmarks/growth.ts'
 import { inbound } from './benchmarks/inbound.ts'
+import { memory, memoryLoaded } from './benchmarks/memory.ts'
+import { overload } from './benchmarks/overload.ts'
 import { fetchSession, listSessions } from './benchmarks/reads.ts'
 import { throughCarrier } from './benchmarks/through-carrier.ts'
+import { summariseProfiles } from './cpu-profile.ts'
 import { isMet, runRounds, summarise } from './figures.ts'
 import { startBenchPostgres } from './postgres.ts'
 import { compilePrograms } from './programs.ts'
@@ -19,16 +23,20 @@ import { describeMachine, findCommit, presentTable, type Run, withRun } from './
 const BENCHMARKS: Benchmark[] = [
   ...[inbound, throughCarrier, acknowledgement, endToEnd],
   ...[create, createRate, fetchSession, listSessions],
+  ...[growthInbound, growthCreate, growthPoolInbound, growthPoolCreate],
+  ...[overload, memory, memoryLoaded],
 ]
 
 /** The full form, and a short one that shows whether every benchmark still measures; its figures say little. */
 const FORMS = {
   full: {
     ...{ sessions: 100_000, interactions: 1_000_000, pool: 500 },
-    ...{ rounds: 5, seconds: 5, concurrency: [4, 8, 16, 32, 64] as [number, ...number[]] },
+    growth: { sessions: [1_000, 100_000, 1_000_000], pools: [10, 500, 5_500] },
+    ...{ rounds: 5, seconds: 4, concurrency: [4, 8, 16, 32, 64] as [number, ...number[]] },
   },
   short: {
     ...{ sessions: 1_000, interactions: 10_000, pool: 100 },
+    growth: { sessions: [1_000, 10_000], pools: [10, 500] },
     ...{ rounds: 2, seconds: 1, concurrency: [8, 32] as [number, ...number[]] },
   },
 }
@@ -43,13 +51,13 @@ Ends with 1 when a benchmark is broken, never because of a figure.
   --seconds n       how long each measurement lasts, instead of ${FORMS.full.seconds}
   --seed n          draws the same data set again; 1 unless given
   --data folder     where PostgreSQL and the data sets stay from run to run; data/bench unless given
-  --profile folder  the server writes a profile of its processor time there
+  --profile folder  the server's processor time: sums, and there a profile and a flame graph of each
   --json            one JSON document
   --write           renews the table in docs/benchmarks.md: all benchmarks in their full form
   --help            this text
 
 Benchmarks:
-${BENCHMARKS.map(({ name, title }) => `  ${name.padEnd(16)}  ${title}`).join('\n')}
+${BENCHMARKS.map(({ name, title }) => `  ${name.padEnd(19)}  ${title}`).join('\n')}
 
 Examples:
   npm run bench                       all of them, which takes a while
@@ -81,7 +89,7 @@ else process.exitCode = await main()
 async function main(): Promise<number> {
   const problem = findUsageProblem()
   if (problem) refuse(COMMAND, problem)
-  const { rounds, seconds, concurrency, ...size } = FORMS[options.short ? 'short' : 'full']
+  const { rounds, seconds, concurrency, growth, ...size } = FORMS[options.short ? 'short' : 'full']
   const shape = { ...size, seed: Number(options.seed) }
   const wanted = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const counted = Number(options.rounds ?? rounds)
@@ -95,13 +103,16 @@ async function main(): Promise<number> {
     showProgress('compiling')
     const programs = await compilePrograms(scope)
     const house = {
-      ...{ postgres, programs, shape, concurrency, seconds: Number(options.seconds ?? seconds) },
+      ...{ postgres, programs, shape, growth, concurrency, seconds: Number(options.seconds ?? seconds) },
       ...{ profile: options.profile && resolve(options.profile), progress: showProgress },
     }
+    if (house.profile) mkdirSync(house.profile, { recursive: true })
     const results: Result[] = []
     for (const benchmark of wanted) {
-      const result = await measure(benchmark, house, counted)
+      const profile = house.profile && mkdtempSync(join(house.profile, `${benchmark.name}-`))
+      const result = await measure(benchmark, { ...house, profile }, counted)
       console.error(presentRemarks(result))
+      for (const summary of profile ? summariseProfiles(profile) : []) console.error(summary)
       results.push(result)
     }
     const date = new Date().toISOString().slice(0, 10)
@@ -126,7 +137,6 @@ async function measure(benchmark: Benchmark, house: House, rounds: number): Prom
   const { name, title, unit, peer, goal, prepare } = benchmark
   const began = performance.now()
   const progress = (what: string) => showProgress(`${name}: ${what}`)
-  if (house.profile) mkdirSync(house.profile, { recursive: true })
   const about = { name, title, unit, peer, goal }
   const took = () => Math.round((performance.now() - began) / 1000)
   try {

@@ -8,6 +8,7 @@ import { figureOf, isMet, median, runRounds, summarise } from '../bench/figures.
 import { faultless } from '../bench/load.ts'
 import { FIRST_NEWCOMER, personOf, poolNumberOf, type Shape, sidesOf } from '../bench/people.ts'
 import { readRate, withVariables } from '../bench/pgbench.ts'
+import { withFullPage } from '../bench/prism.ts'
 import { formRequest, readReply } from '../bench/programs/connection.ts'
 import { createLatencies } from '../bench/programs/latencies.ts'
 import { runClosed, runRate } from '../bench/programs/loops.ts'
@@ -50,6 +51,7 @@ test('a goal is a least or a most of the median', () => {
     [0.9, 1, 1.1].map((of) => isMet(ratio, { ratio: 'at most', of })),
     [false, true, true],
   )
+  assert.equal(isMet(ratio, undefined), undefined)
 })
 
 test('ours and the peer take turns at being first, and the first measurement of each does not count', async () => {
@@ -100,7 +102,10 @@ test('a reply is read when it is whole, and only as far as it goes', () => {
     assert.equal(readReply(whole.subarray(0, length)), undefined)
   }
   const read = readReply(whole)
-  assert.deepEqual({ ...read, body: String(read?.body) }, { status: 201, body: 'Hello', length: whole.length - 8 })
+  const expected = { status: 201, body: 'Hello', has_retry_after: false, length: whole.length - 8 }
+  assert.deepEqual({ ...read, body: String(read?.body) }, expected)
+  const refusal = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n'
+  assert.equal(readReply(Buffer.from(refusal))?.has_retry_after, true)
   assert.equal(readReply(Buffer.from('HTTP/1.1 204 No Content\r\n\r\n'))?.status, 204)
   assert.throws(() => readReply(Buffer.from('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')), /how long/)
 })
@@ -151,6 +156,8 @@ test('what cannot leave within twice the time stays unsent, and counts as having
 test('a refusal is no answer, and any other status than the one expected breaks the measurement', async (t) => {
   const refused = await runClosed(await listen(t, answering(503)), REQUESTS, { connections: 2, count: 10 })
   assert.deepEqual([refused.answered, refused.refused, refused.failures], [0, 10, {}])
+  assert.deepEqual([refused.refused_ms.count, refused.answered_ms.count, refused.without_retry_after], [10, 0, 10])
+  assert.ok(refused.refused_ms.max < refused.latency_ms.p50, 'whoever is refused has to come again')
   assert.throws(() => faultless(refused), /Nothing was answered/)
 
   const odd = await runRate(await listen(t, answering(403)), REQUESTS, {
@@ -182,6 +189,21 @@ test('pgbench is given our statement with names, and its first second and its fa
   assert.equal(readRate(output), 105)
   assert.throws(() => readRate(output.replace('transactions: 0', 'transactions: 2')), /failures/)
   assert.throws(() => readRate('number of failed transactions: 0 (0.000%)'), /no progress/)
+})
+
+test('Prism is given a full page to answer with, and nothing else of the document changes', () => {
+  const sessions = '/v1/Services/{ServiceSid}/Sessions'
+  const answering = (value: object) => {
+    const content = { 'application/json': { schema: {}, examples: { one: { value } } } }
+    return { get: { operationId: 'x', responses: { '200': { content } } } }
+  }
+  const session = { sid: 'KC1' }
+  const meta = { page_size: 50 }
+  const paths = { [sessions]: answering({ sessions: [], meta }), [`${sessions}/{Sid}`]: answering(session) }
+  const filled = withFullPage({ paths, components: { schemas: {} } }, 2)
+  assert.deepEqual(filled.paths[sessions], answering({ sessions: [session, session], meta }))
+  assert.deepEqual(filled.paths[`${sessions}/{Sid}`], answering(session))
+  assert.throws(() => withFullPage({ paths: {}, components: { schemas: {} } }, 2), /no example/)
 })
 
 test('everybody in the data set has one pair of their own, and newcomers have none', () => {
@@ -265,6 +287,8 @@ test('a run replaces what stands between the marks in the document, and nothing 
   assert.throws(() => withRun('Before.', RUN), /exactly one/)
   assert.throws(() => withRun(`${document}${document}`, RUN), /exactly one/)
   const { name, title, unit, peer, goal, seconds, remarks } = MEASURED
+  const shown = withRun(document, { ...RUN, results: [{ ...MEASURED, goal: undefined, met: undefined }] })
+  assert.match(shown, /\| \*\*2\.48 \(2\.48–2\.48\)\*\* \| {2}\| {2}\|\n/)
   const broken = { name, title, unit, peer, goal, seconds, remarks, broken: 'It fell over.' }
   assert.throws(() => withRun(document, { ...RUN, results: [broken] }), /some is broken/)
 })

@@ -7,7 +7,12 @@ import { connect } from 'node:net'
  */
 export type Connection = { exchange: (request: Buffer) => Promise<Reply>; close: () => void }
 
-export type Reply = { status: number; body: Buffer }
+export type Reply = {
+  status: number
+  body: Buffer
+  /** Whether a refusal says when to come again. */
+  has_retry_after: boolean
+}
 
 const NOTHING = Buffer.alloc(0)
 
@@ -60,7 +65,8 @@ export function readReply(received: Buffer): (Reply & { length: number }) | unde
   if (size === undefined && status !== 204) throw new Error('a reply does not say how long it is')
   const length = end + 4 + Number(size ?? 0)
   if (received.length < length) return undefined
-  return { status, body: received.subarray(end + 4, length), length }
+  const has_retry_after = status === 503 && /\r\nretry-after:/i.test(head)
+  return { status, body: received.subarray(end + 4, length), has_retry_after, length }
 }
 
 /** The bytes of a request with a form, which may be prepared ahead. */

@@ -16,10 +16,15 @@ export type LoadResult = {
   per_second: number
   /** Answered with 503, which is what a server says that has too much to do. */
   refused: number
+  /** Of these, how many were not told when to come again. */
+  without_retry_after: number
   unsent: number
   /** What else came than what was expected, and how often. */
   failures: Record<string, number>
   latency_ms: Latencies
+  /** Of those that were answered as they should be, and of those that were refused until they knew. */
+  answered_ms: Latencies
+  refused_ms: Latencies
   /** By how much the load itself was late, which is part of the above. */
   late_ms: Latencies
 }
@@ -102,10 +107,16 @@ const openAll = (port: number, connections: number) =>
   Promise.all(Array.from({ length: connections }, () => openConnection(port)))
 
 function createTally(expects: number) {
-  const [latency, late] = [createLatencies(), createLatencies()]
+  const [latency, late, answers, refusals] = [
+    createLatencies(),
+    createLatencies(),
+    createLatencies(),
+    createLatencies(),
+  ]
   const failures: Record<string, number> = {}
   let answered = 0
   let refused = 0
+  let without_retry_after = 0
   let unsent = 0
   const fail = (what: string) => {
     failures[what] = (failures[what] ?? 0) + 1
@@ -118,14 +129,18 @@ function createTally(expects: number) {
     },
     async exchange(connection: Connection, request: Buffer, since: number) {
       try {
-        const { status, body } = await connection.exchange(request)
+        const { status, body, has_retry_after } = await connection.exchange(request)
+        const took = performance.now() - since
         if (status === 503) {
           refused++
+          if (!has_retry_after) without_retry_after++
+          refusals.record(took)
           return latency.record(PATIENCE_MS)
         }
         if (status !== expects) return fail(`${status} ${body.subarray(0, 200)}`)
         answered++
-        latency.record(performance.now() - since)
+        answers.record(took)
+        latency.record(took)
       } catch (error) {
         fail(error instanceof Error ? error.message : String(error))
       }
@@ -135,9 +150,12 @@ function createTally(expects: number) {
       seconds,
       per_second: answered / seconds,
       refused,
+      without_retry_after,
       unsent,
       failures,
       latency_ms: latency.summary(),
+      answered_ms: answers.summary(),
+      refused_ms: refusals.summary(),
       late_ms: late.summary(),
     }),
   }
