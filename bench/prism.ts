@@ -13,8 +13,8 @@ import { startPrism } from './server.ts'
  */
 const FOLDER = fileURLToPath(new URL('.', import.meta.url))
 
-/** The list's own example is an empty page; ours has `page` sessions, each the document's example of one. */
-export async function preparePrism(scope: Scope, page: number): Promise<{ port: number }> {
+/** Twice, with the flags that make it fast and without. */
+export async function preparePrism(scope: Scope, page: number): Promise<{ fast: number; usual: number }> {
   await installNodePackages(FOLDER)
   await installNodePackages()
   const folder = mkdtempSync(join(tmpdir(), 'maskline-prism-'))
@@ -22,12 +22,13 @@ export async function preparePrism(scope: Scope, page: number): Promise<{ port: 
   const file = join(folder, 'document.json')
   writeFileSync(file, JSON.stringify(withFullPage(loadVendorDocument('twilio_proxy_v1'), page)))
   const cli = join(FOLDER, 'node_modules', '@stoplight', 'prism-cli', 'dist', 'index.js')
-  return await startPrism(scope, { cli, document: file })
+  const start = async (flags: 'fast' | 'usual') => (await startPrism(scope, { cli, document: file, flags })).port
+  return { fast: await start('fast'), usual: await start('usual') }
 }
 
 type Examples = { examples?: Record<string, { value: Record<string, unknown> }> }
 
-/** The document itself, with every example of a list of sessions full. */
+/** The example of a list is an empty page there; here it has `page` sessions, each the document's example of one. */
 export function withFullPage(document: VendorDocument, page: number): VendorDocument {
   const examplesOf = (path: string) => {
     const { content } = document.paths[path]?.get?.responses['200'] ?? {}

@@ -11,7 +11,7 @@ import { checkRelayed, startWorld } from '../world.ts'
 /** The largest of several data sets beside the smallest, each with a server of its own; those in between are remarked on. */
 const CONNECTIONS = 16
 /** Everywhere as many, since they are there from then on; few enough for the smallest pool. */
-const CREATES_PER_SECOND = 200
+const CREATES_PER_SECOND = 100
 /** Of the data sets that differ in their pools. */
 const POOL_SESSIONS = 10_000
 

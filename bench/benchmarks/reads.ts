@@ -41,13 +41,13 @@ async function prepareReading(house: House, scope: Scope, pathsOf: (world: World
     rows.map(({ sid }) => sid),
   )
   progress('starting Prism')
-  const ports = { ours: world.server.port, peer: (await preparePrism(scope, PAGE)).port }
+  const prism = await preparePrism(scope, PAGE)
   const parameters: ReadParameters = { paths, ...world.account, seed: world.shape.seed }
   const load = async (port: number) => {
     await checkAnswer(`http://127.0.0.1:${port}${paths[0]}`, world)
     return startLoad(house.programs, scope, { port, requests: 'session-reads', parameters })
   }
-  const [ours, peer] = [await load(ports.ours), await load(ports.peer)]
+  const [ours, peer, usual] = [await load(world.server.port), await load(prism.fast), await load(prism.usual)]
   const read = async (from: Load, connections: number) => (await from.closed({ connections, seconds })).per_second
   progress('how many connections are best')
   const best = async (from: Load) => {
@@ -55,10 +55,12 @@ async function prepareReading(house: House, scope: Scope, pathsOf: (world: World
     return await findBest(concurrency, (connections) => read(from, connections))
   }
   const [most, prisms] = [await best(ours), await best(peer)]
+  await read(usual, prisms)
+  const without = await read(usual, prisms)
   return {
     ours: () => read(ours, most),
     peer: () => read(peer, prisms),
-    remarks: () => [`${most} connections, ${prisms} with Prism`],
+    remarks: () => [`${most} connections, ${prisms} with Prism`, `without its flags ${without.toFixed(0)}/s`],
   }
 }
 
