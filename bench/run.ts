@@ -62,7 +62,7 @@ ${BENCHMARKS.map(({ name, title }) => `  ${name.padEnd(19)}  ${title}`).join('\n
 Examples:
   npm run bench                       all of them, which takes a while
   npm run bench -- inbound            one
-  npm run bench -- inbound --profile /tmp/profile --rounds 1`
+  npm run bench -- inbound --profile data/profile --rounds 1`
 
 const COMMAND = 'npm run bench --'
 

@@ -40,7 +40,7 @@ async function prepareReading(house: House, scope: Scope, pathsOf: (world: World
     world,
     rows.map(({ sid }) => sid),
   )
-  progress('starting Prism')
+  progress('fetching and starting Prism')
   const prism = await preparePrism(scope, PAGE)
   const parameters: ReadParameters = { paths, ...world.account, seed: world.shape.seed }
   const load = async (port: number) => {
