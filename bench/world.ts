@@ -32,6 +32,8 @@ export type WorldOptions = {
   /** Whether the customer is told of every status, which the stand-in takes, too. */
   callbacks?: boolean
   shape?: Shape
+  /** Of the server; none unless given. */
+  rate_limit?: number
 }
 
 /** As in production, and as the peer has. */
@@ -70,6 +72,7 @@ export async function startWorld(house: House, scope: Scope, options: WorldOptio
       MASKLINE_CALLBACK_ALLOW: '127.0.0.0/8',
       MASKLINE_SIMULATOR: String(options.carrier === 'simulator'),
       MASKLINE_DB_POOL: String(POOL),
+      MASKLINE_RATE_LIMIT: String(options.rate_limit ?? 0),
     },
   })
   // A server that stops waits for what is at a carrier, which a silent one would never end.

@@ -19,7 +19,7 @@ export async function startMaskline(folder: string, environment: Record<string, 
   const data = { ...withoutSettings(), MASKLINE_DATA_DIR: join(folder, 'data') }
   const child = spawn(process.execPath, [...MASKLINE, 'dev'], {
     cwd: ROOT,
-    env: { ...data, ...environment, MASKLINE_PORT: String(port) },
+    env: { ...data, ...environment, MASKLINE_PORT: String(port), MASKLINE_RATE_LIMIT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const log = createWriteStream(join(folder, 'server.log'))

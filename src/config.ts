@@ -151,6 +151,18 @@ export const SETTINGS = {
     fallback: '14400',
     parse: wholeNumber(10, 86_400),
   },
+  rate_limit: {
+    name: 'MASKLINE_RATE_LIMIT',
+    help: 'Requests a second to one endpoint of one service, averaged over 5 seconds; 0 for any number.',
+    fallback: '30',
+    parse: wholeNumber(0, 1_000_000),
+  },
+  account_rate_limit: {
+    name: 'MASKLINE_ACCOUNT_RATE_LIMIT',
+    help: 'The same for all requests of an account together.',
+    fallback: '0',
+    parse: wholeNumber(0, 1_000_000),
+  },
   db_pool: {
     name: 'MASKLINE_DB_POOL',
     help: 'How many database connections to hold at most; 2 or more.',

@@ -15,6 +15,7 @@ import { createDirectory } from './core/directory.ts'
 import { openKeyring } from './core/keys.ts'
 import { limitStore } from './core/limited-store.ts'
 import { recordReport } from './core/outbound.ts'
+import { createRateLimiter } from './core/rate-limit.ts'
 import { relayMessage } from './core/relay.ts'
 import { openKysely, type Store } from './core/store.ts'
 import { migrate } from './db/migrate.ts'
@@ -22,6 +23,7 @@ import { type Database, openDatabase } from './db/open.ts'
 import type { HttpContext } from './http/context.ts'
 import { DATABASE_LIMIT_MS } from './http/genuine.ts'
 import { createServer } from './http/server.ts'
+import { startExchange } from './jobs/exchange-counts.ts'
 import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
 import { startSweeper } from './jobs/sweep.ts'
@@ -104,6 +106,7 @@ async function assemble(config: Config, store: Store, database: Database, option
   await options.prepare?.(store, carriers)
   const guard = createGuard({ allow: config.callback_allow })
 
+  const limiter = createRateLimiter({ per_endpoint: config.rate_limit, per_account: config.account_rate_limit })
   let accepting = true
   const context: HttpContext = {
     store,
@@ -112,6 +115,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     guard,
     intercept_timeout_ms: config.intercept_timeout_ms,
     authenticate: createAuthenticator(store),
+    limiter,
     wake: () => wake(),
     isAccepting: () => accepting,
     max_requests: config.max_requests,
@@ -134,7 +138,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     wake: () => wake(),
   }
   const workers = [startInteractionWorker(jobs), startCallbackWorker(jobs)]
-  const sweeper = startSweeper({ store, carriers, log })
+  const others = [startSweeper({ store, carriers, log }), startExchange({ store: brief, limiter, log })]
   wake = () => {
     for (const worker of workers) worker.wake()
   }
@@ -143,7 +147,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     accepting = false
     await delay(options.drain_ms ?? DRAIN_MS)
     await closeDoor(app)
-    await Promise.all([sweeper.stop(), ...workers.map((worker) => worker.stop())])
+    await Promise.all([...others, ...workers].map((job) => job.stop()))
     await guard.close()
     await database.stop()
   }

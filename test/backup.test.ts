@@ -96,9 +96,10 @@ test('the schema has nothing that a backup would leave out', async () => {
   const left = await query(
     source.url,
     `select relname, relkind from pg_class where relnamespace = 'public'::regnamespace
-       and relkind not in ('r', 'i') and not relispartition`,
+       and relkind <> 'i' and (relkind <> 'r' or relpersistence <> 'p') and not relispartition`,
   )
-  assert.deepEqual(left, [], 'a sequence or view has to be thought of')
+  const known = [{ relname: 'request_counts', relkind: 'r' }]
+  assert.deepEqual(left, known, 'a sequence or view has to be thought of, and an unlogged table is worth nothing later')
   const text = gunzipSync(readFileSync(source.file)).toString()
   const header = JSON.parse(text.slice('-- maskline backup '.length, text.indexOf('\n')))
   assert.deepEqual(header.tables.map(({ name }: { name: string }) => name).sort(), await listTableNames(source.url))

@@ -38,7 +38,12 @@ export async function startKillable(
   const begun = performance.now()
   const child = spawn(process.execPath, ['--import', CHILD, cli, 'serve'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: cleanEnv({ ...env, MASKLINE_PORT: String(port), PROOF_CLOCK_SKEW_MS: String(clock_skew_ms) }),
+    env: cleanEnv({
+      MASKLINE_RATE_LIMIT: '0',
+      ...env,
+      MASKLINE_PORT: String(port),
+      PROOF_CLOCK_SKEW_MS: String(clock_skew_ms),
+    }),
   })
   const isOver = () => child.exitCode !== null || child.signalCode !== null
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))

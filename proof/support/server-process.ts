@@ -28,7 +28,14 @@ export async function startServerProcess(scope: Scope, options: ProcessOptions):
   const args = [...preloaded.flatMap((module) => ['--import', module]), join(folder, 'src', 'cli.ts'), 'serve']
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: { PATH, HOME, PROOF_CLOCK_SKEW_MS: String(clock_skew_ms), MASKLINE_PORT: '0', ...env },
+    env: {
+      PATH,
+      HOME,
+      PROOF_CLOCK_SKEW_MS: String(clock_skew_ms),
+      MASKLINE_PORT: '0',
+      MASKLINE_RATE_LIMIT: '0',
+      ...env,
+    },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   scope.after(() => stop(child, ended))

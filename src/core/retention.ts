@@ -10,12 +10,16 @@ const IDEMPOTENCY_KEYS_KEPT = '24 hours'
 /** Carriers repeat an event for a day at most; that a deleted one came is remembered for longer than that. */
 const REPEATS_END = '7 days'
 
+/** Far longer than any server counts them. */
+const COUNTS_KEPT = '1 minute'
+
 /** Deletes what no session owns once it is as old as closed sessions may get: events, attempts, messages of strangers. */
 export async function purgeOldRecords(store: Store): Promise<void> {
   const { db } = store
   await sql`delete from idempotency_keys where date_created < now() - ${IDEMPOTENCY_KEYS_KEPT}::interval`.execute(db)
   await sql`delete from interactions where outcome = 'deleted' and session_sid is null
             and date_created < now() - ${REPEATS_END}::interval`.execute(db)
+  await sql`delete from request_counts where date_told < now() - ${COUNTS_KEPT}::interval`.execute(db)
   await forgetPairs(store)
   const { retention_days } = store.rules
   if (retention_days === 0) return

@@ -96,7 +96,8 @@ async function describe(client: pg.ClientBase, version: string): Promise<BackupH
 
 /**
  * The tables of the schema in an order in which they can be filled: those that a foreign key points to come first. Columns
- * that the database computes are left out, and so are tables of extensions and the list of migrations, which the header has.
+ * that the database computes are left out, and so are tables of extensions, unlogged ones, and the list of migrations, which
+ * the header has.
  */
 export async function listTables(db: pg.Pool | pg.ClientBase): Promise<BackupTable[]> {
   const { rows } = await db.query<BackupTable & { needs: string[] }>(`
@@ -107,6 +108,7 @@ export async function listTables(db: pg.Pool | pg.ClientBase): Promise<BackupTab
             where k.conrelid = c.oid and k.contype = 'f' and k.confrelid <> c.oid) as needs
     from pg_class c
     where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      and c.relpersistence = 'p'
       and c.relname <> 'schema_migrations'
       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
     order by c.relname`)

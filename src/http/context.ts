@@ -2,11 +2,13 @@ import type { Logger } from 'pino'
 import type { CallContext } from '../calls/context.ts'
 import type { Caller } from '../core/accounts.ts'
 import type { Carriers } from '../core/carriers.ts'
+import type { RateLimiter } from '../core/rate-limit.ts'
 
 /** What the doors of the server share. */
 export type HttpContext = CallContext & {
   carriers: Carriers
   authenticate: (username: string, password: string) => Promise<Caller | undefined>
+  limiter: RateLimiter
   /** False once the server has begun to stop. */
   isAccepting: () => boolean
   /** How many requests may be in hand at once. */

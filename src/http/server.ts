@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify'
 import { ProxyError } from '../core/errors.ts'
 import { newSid } from '../core/sid.ts'
-import { requireCaller } from './api/auth.ts'
+import { requireCaller, requireRate } from './api/auth.ts'
 import { readForm } from './api/form.ts'
 import { interactionRoutes, messageInteractionRoutes } from './api/interactions.ts'
 import { participantRoutes } from './api/participants.ts'
@@ -112,6 +112,7 @@ async function restScope(scope: FastifyInstance, context: HttpContext) {
   addCors(scope)
   formOnly(scope)
   await authenticated(scope, context, async (app) => {
+    limited(app, context)
     withOtherMethodsRefused(app, () => {
       serviceRoutes(app, context)
       phoneNumberRoutes(app, context, 'PN')
@@ -127,6 +128,7 @@ async function restScope(scope: FastifyInstance, context: HttpContext) {
 async function ownScope(scope: FastifyInstance, context: HttpContext) {
   formOnly(scope)
   await authenticated(scope, context, async (app) => {
+    limited(app, context)
     withOtherMethodsRefused(app, () => masklineRoutes(app, context))
   })
 }
@@ -137,6 +139,13 @@ async function authenticated(scope: FastifyInstance, context: HttpContext, route
   })
   scope.setNotFoundHandler((request) => Promise.reject(notFound(request)))
   await routes(scope, {})
+}
+
+/** After whoever asks is known, so that nobody uses up what is another's. */
+function limited(scope: FastifyInstance, context: HttpContext) {
+  scope.addHook('onRequest', async (request, reply) => {
+    if (request.method !== 'OPTIONS') requireRate(context, request, reply)
+  })
 }
 
 function formOnly(scope: FastifyInstance) {

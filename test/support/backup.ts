@@ -48,13 +48,15 @@ export async function query(url: string, statement: string, values: unknown[] = 
   }
 }
 
+/** Without those that are emptied by a crash, too. */
 export const listTableNames = async (url: string): Promise<string[]> =>
   (
     await query(
       url,
-      "select tablename from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations' order by 1",
+      `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+         and relpersistence = 'p' and relname <> 'schema_migrations' order by 1`,
     )
-  ).map((row) => row.tablename)
+  ).map((row) => row.relname)
 
 /** Of every table, how many rows it has and a digest of them all. */
 export async function digestTables(url: string): Promise<Record<string, string>> {

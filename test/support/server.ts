@@ -37,6 +37,7 @@ export async function startServer(
     MASKLINE_DATA_DIR: data_dir,
     MASKLINE_MASTER_KEY: master_key,
     MASKLINE_LOG_LEVEL: 'warn',
+    MASKLINE_RATE_LIMIT: '0',
     DATABASE_URL: database_url,
     ...options.env,
   }

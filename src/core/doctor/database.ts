@@ -31,6 +31,7 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   events_pkey: 'events (service_sid, sid)',
   released_pairs_pkey: 'released_pairs (service_sid, sid)',
   idempotency_keys_pkey: 'idempotency_keys (account_sid, key)',
+  request_counts_pkey: 'request_counts (key, server)',
   data_keys_pkey: 'data_keys (id)',
   data_keys_purpose_key: 'data_keys (purpose)',
 }

@@ -1,6 +1,7 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../core/accounts.ts'
 import { ProxyError } from '../../core/errors.ts'
+import { isSid } from '../../core/sid.ts'
 import type { HttpContext } from '../context.ts'
 
 declare module 'fastify' {
@@ -19,6 +20,26 @@ export async function requireCaller(
   if (!caller) throw new ProxyError(20003)
   if (caller.account_status !== 'active') throw new ProxyError(20005)
   request.caller = caller
+}
+
+/**
+ * Throws 20429 when the account asks this too often, with `Retry-After` in the answer. An endpoint is a method and the
+ * template of a path. What names no service by its SID counts for the account.
+ */
+export function requireRate(
+  { limiter, log }: Pick<HttpContext, 'limiter' | 'log'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const { account_sid } = request.caller
+  const { ServiceSid } = (request.params ?? {}) as { ServiceSid?: string }
+  const service_sid = ServiceSid && isSid('KS', ServiceSid) ? ServiceSid : undefined
+  const endpoint = `${request.method} ${request.routeOptions.url ?? 'of nothing'}`
+  const refusal = limiter.admit({ account_sid, service_sid, endpoint })
+  if (!refusal) return
+  if (refusal.is_first) log.warn({ account_sid, service_sid, endpoint }, 'requests over the limit are refused')
+  reply.header('Retry-After', refusal.retry_after_s)
+  throw new ProxyError(20429)
 }
 
 function readBasic(header: string | undefined): [username: string, password: string] {
