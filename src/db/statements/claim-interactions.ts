@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import type { Interaction } from '../schema.ts'
 import { IS_LIVE } from './live-session.ts'
+import { longestDue } from './longest-due.ts'
 
 /**
  * Takes interactions with something due: peek at them, move `due_at` past the lease where nobody else did, return what
  * was won. Whether the session is still live is judged here, in the claiming statement. A close that commits between our
  * reading and our write has cancelled the row, so that the write then finds it no longer due (`cancelQueuedMessages`).
  */
-const text = (which: string) => `
+const text = (these: string) => `
 with clock as (select now() as t),
 due as (
   select i.service_sid, i.sid, i.due_at, i.send_started_at as started_before,
@@ -19,7 +20,7 @@ due as (
       and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
                       and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
     ) end as is_live
-  from interactions i where ${which}
+  from ${these}
 ),
 claimed as (
   update interactions i
@@ -49,7 +50,7 @@ export async function claimInteractions(
   params: { limit: number; lease_s: number },
 ): Promise<ClaimedInteraction[]> {
   const values = [params.lease_s, params.limit]
-  const due = text('i.due_at <= now() order by i.due_at limit $2')
+  const due = text(`${longestDue('interactions')} i limit $2`)
   // A close updates the rows of its session in another order. Who loses to it has claimed nothing, and claims again.
   for (let attempt = 1; ; attempt++) {
     try {
@@ -84,7 +85,7 @@ export async function claimInteraction(
   params: { service_sid: string; sid: string; lease_s: number },
 ): Promise<ClaimedInteraction | undefined> {
   const values = [params.lease_s, params.service_sid, params.sid]
-  const one = text('i.service_sid = $2 and i.sid = $3 and i.due_at is not null')
+  const one = text('interactions i where i.service_sid = $2 and i.sid = $3 and i.due_at is not null')
   const { rows } = await pool.query<ClaimedInteraction>({ name: 'claim-interaction', text: one, values })
   return rows[0]
 }
