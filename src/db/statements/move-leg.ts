@@ -16,8 +16,7 @@ move as (
     as m (sid, status, superseded_list, carrier_leg_id, resource_sid, error_code, callback_sid, carrier_sid, ends, duration_s)
 ),
 leg as materialized (
-  select i.service_sid, i.sid,
-         i.outbound_resource_status is null or i.outbound_resource_status = any(m.superseded) as advances,
+  select m.*, i.outbound_resource_status is null or i.outbound_resource_status = any(m.superseded) as advances,
          m.status = 'completed' or s.greeting is not null or s.recording
            or s.voicemail is not null and m.status <> 'canceled' as was_answered
   from move m join interactions i on i.service_sid = $1 and i.sid = m.sid left join services s on s.sid = i.service_sid
@@ -28,19 +27,19 @@ leg as materialized (
 ),
 moved as (
   update interactions i
-  set outbound_resource_status = case when leg.advances then m.status else i.outbound_resource_status end,
+  set outbound_resource_status = case when leg.advances then leg.status else i.outbound_resource_status end,
       date_updated = case when leg.advances then clock.t else i.date_updated end,
-      error_code = coalesce(m.error_code, i.error_code),
-      outbound_carrier_id = coalesce(i.outbound_carrier_id, m.carrier_leg_id),
-      outbound_resource_sid = coalesce(i.outbound_resource_sid, m.resource_sid),
-      inbound_resource_status = case when i.type = 'voice' and m.ends and leg.advances
-        then case when leg.was_answered then 'completed' else m.status end else i.inbound_resource_status end,
-      duration_s = coalesce(i.duration_s, m.duration_s),
-      stage = case when m.ends then null else i.stage end, due_at = case when m.ends then null else i.due_at end
-  from leg, move m, clock
-  where i.service_sid = $1 and i.sid = leg.sid and m.sid = leg.sid
+      error_code = coalesce(leg.error_code, i.error_code),
+      outbound_carrier_id = coalesce(i.outbound_carrier_id, leg.carrier_leg_id),
+      outbound_resource_sid = coalesce(i.outbound_resource_sid, leg.resource_sid),
+      inbound_resource_status = case when i.type = 'voice' and leg.ends and leg.advances
+        then case when leg.was_answered then 'completed' else leg.status end else i.inbound_resource_status end,
+      duration_s = coalesce(i.duration_s, leg.duration_s),
+      stage = case when leg.ends then null else i.stage end, due_at = case when leg.ends then null else i.due_at end
+  from leg, clock
+  where i.service_sid = $1 and i.sid = leg.sid
   returning i.service_sid, i.sid, i.account_sid, i.session_sid, i.inbound_resource_status, i.outbound_resource_status,
-            i.date_updated, leg.advances, m.callback_sid
+            i.date_updated, leg.advances, leg.callback_sid
 ),
 told as (
   insert into callbacks (service_sid, sid, account_sid, interaction_sid, url, inbound_resource_status,
