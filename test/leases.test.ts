@@ -11,7 +11,7 @@ const log = pino({ level: 'silent' })
 
 test('work that takes longer than its lease is held on to until it is released', async () => {
   const renewed: string[][] = []
-  const leases = startLeases<string>({ lease_s: 0.05, renew: async (held) => void renewed.push(held), log })
+  const leases = startLeases<string>({ lease_s: 0.3, renew: async (held) => void renewed.push(held), log })
   const [job = ''] = await leases.holdAll(async () => ['job'])
   await eventually(async () => renewed.length >= 20, 'twenty renewals, four leases long')
   assert.equal(leases.isHeld(job), true)
@@ -26,7 +26,7 @@ test('what could not be renewed for as long as a lease lasts is not held any mor
     asked++
     throw new Error('the database is gone')
   }
-  const leases = startLeases<string>({ lease_s: 0.05, renew, log })
+  const leases = startLeases<string>({ lease_s: 0.3, renew, log })
   await leases.holdAll(async () => ['job'])
   assert.equal(leases.isHeld('job'), true)
   await eventually(async () => !leases.isHeld('job'), 'the lease is lost')

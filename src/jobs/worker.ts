@@ -1,69 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { MOST_CLAIMED } from '../db/statements/longest-due.ts'
 
 /**
  * Works through what is due: claims a batch, works on it with bounded concurrency, claims again as places come free. It is
  * woken directly by work made in this process and looks by itself four times a second for work made elsewhere, so nothing
  * is lost when a wake-up is. What a claim took and this process did not finish becomes due again when the lease runs out.
+ * After a rest it claims at once, and then a little later again, so that one claim takes what many wake-ups were for.
  */
 export type Worker = { wake(): void; stop(): Promise<void> }
 
-const POLL_MS = 250
-const AFTER_ERROR_MS = 1000
-
-export function startWorker<Job>(options: {
+export type WorkerOptions<Job> = {
   name: string
   concurrency: number
-  claim: (limit: number) => Promise<Job[]>
+  /** Jobs that share a queue wait for each other: of a queue with so many under way no more is claimed. */
+  queues?: { of: (job: Job) => string; most: number }
+  claim: (limit: number, full: string[]) => Promise<Job[]>
   work: (job: Job) => Promise<void>
   log: Logger
-}): Worker {
-  const { name, concurrency, claim, work, log } = options
-  const running = new Set<Promise<void>>()
-  let stopping = false
-  let awake = false
-  let rouse: () => void = () => undefined
+}
 
-  const wake = () => {
-    awake = true
-    rouse()
-  }
+const POLL_MS = 250
+const BETWEEN_CLAIMS_MS = 10
+const AFTER_ERROR_MS = 1000
+
+export function startWorker<Job>({ name, concurrency, queues, claim, work, log }: WorkerOptions<Job>): Worker {
+  const running = new Set<Promise<void>>()
+  const underWay = createTally()
+  const alarm = createAlarm()
+  let stopping = false
+  let wantsRoom = false
 
   const start = (job: Job) => {
+    const queue = queues?.of(job) ?? ''
+    underWay.count(queue, 1)
     const done = work(job)
       .catch((error) =>
         log.error({ err: error, worker: name }, 'a job failed; it is due again when its lease runs out'),
       )
       .finally(() => {
         running.delete(done)
-        wake()
+        underWay.count(queue, -1)
+        if (wantsRoom) alarm.ring()
       })
     running.add(done)
   }
 
-  /** Sleeps until woken or until `ms` have passed. */
-  const rest = async (ms: number) => {
-    if (awake || stopping) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      rouse = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+  /** True when there was room for more than is due. */
+  const claimSome = async (): Promise<boolean> => {
+    const room = Math.min(MOST_CLAIMED, concurrency - running.size)
+    const full = queues ? underWay.from(queues.most) : []
+    // What comes free during the claim is not known to it.
+    wantsRoom = true
+    const jobs = room > 0 ? await claim(room, full) : []
+    jobs.forEach(start)
+    wantsRoom = jobs.length === room || full.length > 0
+    return jobs.length < room
   }
 
   const loop = async () => {
     while (!stopping) {
-      awake = false
-      const room = concurrency - running.size
+      alarm.set()
+      const next = performance.now() + BETWEEN_CLAIMS_MS
       try {
-        const jobs = room > 0 ? await claim(room) : []
-        jobs.forEach(start)
-        if (jobs.length === 0 || jobs.length < room) await rest(POLL_MS)
+        const isDone = await claimSome()
+        if (isDone || running.size >= concurrency) await alarm.sleep(POLL_MS)
+        const early_ms = next - performance.now()
+        if (early_ms > 0 && !stopping) await delay(early_ms)
       } catch (error) {
         log.error({ err: error, worker: name }, 'claiming failed')
-        awake = false
-        await rest(AFTER_ERROR_MS)
+        if (!stopping) alarm.set()
+        await alarm.sleep(AFTER_ERROR_MS)
       }
     }
     await Promise.all(running)
@@ -71,11 +78,50 @@ export function startWorker<Job>(options: {
 
   const finished = loop()
   return {
-    wake,
+    wake: alarm.ring,
     async stop() {
       stopping = true
-      rouse()
+      alarm.ring()
       await finished
+    },
+  }
+}
+
+/** How many there are of each name. */
+function createTally() {
+  const counts = new Map<string, number>()
+  return {
+    count(name: string, change: 1 | -1) {
+      const many = (counts.get(name) ?? 0) + change
+      if (many > 0) counts.set(name, many)
+      else counts.delete(name)
+    },
+    /** The names of which there are so many or more. */
+    from: (least: number) => [...counts].filter(([, many]) => many >= least).map(([name]) => name),
+  }
+}
+
+/** A sleep that a ring ends, also one that came since the alarm was set. */
+function createAlarm() {
+  let hasRung = false
+  let rouse: () => void = () => undefined
+  return {
+    set() {
+      hasRung = false
+    },
+    ring() {
+      hasRung = true
+      rouse()
+    },
+    async sleep(ms: number) {
+      if (hasRung) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        rouse = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
     },
   }
 }
