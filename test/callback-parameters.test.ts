@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  type InteractionFacts,
   interceptParameters,
   type KnownParticipant,
   type OutOfSessionMessage,
@@ -16,7 +15,7 @@ const [IN, OUT] = [sid('SM', '7'), sid('SM', '8')]
 const created = new Date('2030-01-02T03:04:05.678Z')
 const updated = new Date('2030-01-02T03:04:07.999Z')
 
-const interaction: InteractionFacts = {
+const interaction: Parameters<typeof interceptParameters>[0] = {
   sid: KI,
   account_sid: AC,
   service_sid: KS,

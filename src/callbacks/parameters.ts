@@ -17,10 +17,8 @@ export type InteractionFacts = Pick<
   | 'session_sid'
   | 'type'
   | 'date_created'
-  | 'date_updated'
   | 'inbound_participant_sid'
   | 'inbound_resource_sid'
-  | 'inbound_resource_status'
   | 'outbound_participant_sid'
   | 'outbound_resource_sid'
 >
@@ -55,7 +53,10 @@ export function statusParameters(
 }
 
 /** For the InterceptCallbackUrl, which is asked before there is an outbound leg. */
-export function interceptParameters(interaction: InteractionFacts, opened: OpenedInteraction): CallbackParams {
+export function interceptParameters(
+  interaction: InteractionFacts & Pick<Interaction, 'date_updated' | 'inbound_resource_status'>,
+  opened: OpenedInteraction,
+): CallbackParams {
   return [
     ...interactionParameters(interaction, interaction.date_updated, opened),
     ...inboundParameters(interaction, interaction.inbound_resource_status),

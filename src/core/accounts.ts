@@ -45,6 +45,21 @@ export async function authTokenOf(store: Store, account_sid: string): Promise<st
   return store.keys.open(`${account_sid}/auth_token`, account.auth_token_sealed)
 }
 
+const TOKENS_KEPT = 10_000
+
+/** Opens tokens that were read together with something else, and keeps the last of each account. */
+export function createTokenOpener(store: Store) {
+  const kept = new Map<string, { sealed: Buffer; token: string }>()
+  return (account_sid: string, sealed: Buffer): string => {
+    const known = kept.get(account_sid)
+    if (known?.sealed.equals(sealed)) return known.token
+    const token = store.keys.open(`${account_sid}/auth_token`, sealed)
+    if (kept.size >= TOKENS_KEPT) kept.clear()
+    kept.set(account_sid, { sealed, token })
+    return token
+  }
+}
+
 /** Gives an account another auth token. Callbacks are signed with it from now on. */
 export async function setAuthToken(store: Store, sid: string, auth_token: string): Promise<void> {
   await store.db

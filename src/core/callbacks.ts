@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
-import type { Callback } from '../db/schema.ts'
+import { type ClaimedCallback, claimCallbacks as claimDue } from '../db/statements/claim-callbacks.ts'
+import { recordCallbackStatement } from '../db/statements/record-callback.ts'
+import { interactionData, mediaUrls } from './interactions.ts'
 import { newSid } from './sid.ts'
 import type { Store } from './store.ts'
 
@@ -18,46 +19,54 @@ export function retryAfter(attempt: number, random: () => number): number | unde
 /** Longer than one attempt may take. */
 const LEASE_S = 18
 
-/** Takes callbacks that are due; see `claimInteractions` for how. */
-export async function claimCallbacks(store: Store, limit: number): Promise<Callback[]> {
-  const { rows } = await store.pool.query<Callback>({
-    name: 'claim-callbacks',
-    text: `
-with clock as (select now() as t),
-due as (select service_sid, sid from callbacks where due_at <= now() order by due_at limit $1)
-update callbacks c set due_at = clock.t + make_interval(secs => $2), attempts = c.attempts + 1
-from due, clock
-where c.service_sid = due.service_sid and c.sid = due.sid and c.due_at <= clock.t
-returning c.*`,
-    values: [limit, LEASE_S],
-  })
-  return rows
-}
+/**
+ * Takes callbacks that are due. A host in `busy_hosts` has as much under way as it may: what is for it waits, so that one
+ * that is slow does not hold up the others.
+ */
+export const claimCallbacks = (store: Store, params: { limit: number; busy_hosts: string[] }) =>
+  claimDue(store.pool, { ...params, lease_s: LEASE_S })
 
-/** The interaction may be gone: then there is nothing left to tell. */
-export const findInteractionOf = (store: Store, callback: Callback) =>
-  store.db
-    .selectFrom('interactions')
-    .selectAll()
-    .where('service_sid', '=', callback.service_sid)
-    .where('sid', '=', callback.interaction_sid)
-    .executeTakeFirst()
+/** As `claimCallbacks` reads it from an address. */
+export const hostOf = (url: string) => url.split('/')[2] ?? ''
+
+/** What a claimed callback tells of its interaction; undefined when that is gone, so that there is nothing left to tell. */
+export async function openInteractionOf(store: Store, callback: ClaimedCallback) {
+  const { type } = callback
+  if (!type) return undefined
+  const interaction = { ...callback, type, sid: callback.interaction_sid }
+  return { ...interaction, data: interactionData(store, interaction), media_urls: await mediaUrls(store, interaction) }
+}
 
 export type CallbackOutcome = 'delivered' | 'given-up' | { retry_s: number }
 
-export async function recordCallbackOutcome(store: Store, callback: Callback, outcome: CallbackOutcome): Promise<void> {
-  const due_at = typeof outcome === 'object' ? sql<Date>`now() + make_interval(secs => ${outcome.retry_s})` : null
+/** An attempt at a callback, and what follows from it. */
+export async function recordCallback(
+  store: Store,
+  callback: ClaimedCallback,
+  answer: Pick<Attempt, 'status_code' | 'error' | 'duration_ms'>,
+  outcome: CallbackOutcome,
+): Promise<void> {
+  const { service_sid, account_sid, interaction_sid, url, attempts } = callback
+  await recordCallbackStatement(store.pool, {
+    ...{ service_sid, account_sid, interaction_sid, url, callback_sid: callback.sid, attempt: attempts },
+    ...{ sid: newSid('CB'), ...answer },
+    is_delivered: outcome === 'delivered',
+    retry_s: typeof outcome === 'object' ? outcome.retry_s : null,
+  })
+}
+
+/** Without an attempt, of which there is then none on record. */
+export async function giveUpCallback(store: Store, callback: ClaimedCallback): Promise<void> {
   await store.db
     .updateTable('callbacks')
-    .set({ due_at, ...(outcome === 'delivered' ? { date_delivered: sql`now()` } : {}) })
+    .set({ due_at: null })
     .where('service_sid', '=', callback.service_sid)
     .where('sid', '=', callback.sid)
     .execute()
 }
 
 export type Attempt = {
-  kind: 'status' | 'intercept' | 'out-of-session'
-  callback_sid?: string
+  kind: 'intercept' | 'out-of-session'
   url: string
   attempt: number
   status_code: number | null
@@ -65,7 +74,7 @@ export type Attempt = {
   duration_ms: number
 }
 
-/** Every request to a customer's application is on record. */
+/** Every request to a customer's application is on record; those of callbacks by `recordCallback`. */
 export async function recordAttempt(
   store: Store,
   about: { service_sid: string; account_sid: string; sid: string },

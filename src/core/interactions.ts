@@ -17,10 +17,15 @@ const MAX_MEDIA = 10
 
 /** The JSON text clients parse: `{"body":"…"}` of a message; a call has `{"duration":"5"}`, or `{}` until it is known. */
 export function openInteraction(store: Store, row: Interaction): OpenedInteraction {
-  return { ...row, data: JSON.stringify(openData(store, row)) }
+  return { ...row, data: interactionData(store, row) }
 }
 
-function openData(store: Store, row: Interaction) {
+export const interactionData = (
+  store: Store,
+  row: Pick<Interaction, 'sid' | 'type' | 'data_sealed' | 'duration_s'>,
+): string => JSON.stringify(openData(store, row))
+
+function openData(store: Store, row: Pick<Interaction, 'sid' | 'type' | 'data_sealed' | 'duration_s'>) {
   if (row.type === 'voice') return row.duration_s === null ? {} : { duration: String(row.duration_s) }
   return row.data_sealed ? { body: openBody(store, row) } : {}
 }
@@ -150,21 +155,24 @@ export async function mediaUrls(
   return media.filter((item) => item.state !== 'lost').map((item) => mediaUrl(store, item))
 }
 
-export const listMedia = (store: Store, row: { service_sid: string; sid: string }) =>
+export type MediaItem = Omit<Media, 'bytes_sealed' | 'expires_at'>
+
+/** Without their bytes, of which there may be millions. */
+export const listMedia = (store: Store, row: { service_sid: string; sid: string }): Promise<MediaItem[]> =>
   store.db
     .selectFrom('media')
-    .selectAll()
+    .select(['service_sid', 'interaction_sid', 'position', 'token', 'state', 'source_url_sealed', 'content_type'])
     .where('service_sid', '=', row.service_sid)
     .where('interaction_sid', '=', row.sid)
     .orderBy('position')
     .execute()
 
-function mediaUrl(store: Store, item: Media) {
+function mediaUrl(store: Store, item: MediaItem) {
   if (item.state === 'public') return openMediaSource(store, item)
   return `${store.rules.public_url}/media/${item.service_sid}/${item.token}`
 }
 
-export const openMediaSource = (store: Store, item: Media) =>
+export const openMediaSource = (store: Store, item: MediaItem) =>
   store.keys.open(`${item.interaction_sid}/media/${item.position}`, item.source_url_sealed)
 
 /**

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Interaction, Media } from '../db/schema.ts'
 import { type Carrier, CarrierError } from './carrier.ts'
 import { recordEvent } from './events.ts'
-import { listMedia, openMediaSource } from './interactions.ts'
+import { listMedia, type MediaItem, openMediaSource } from './interactions.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -39,7 +39,7 @@ export async function hostMedia(store: Store, carrier: Carrier, interaction: Mes
   await Promise.all(pending.map((item) => hostOne(store, carrier, interaction, item)))
 }
 
-async function hostOne(store: Store, carrier: Carrier, interaction: MessageWithMedia, item: Media) {
+async function hostOne(store: Store, carrier: Carrier, interaction: MessageWithMedia, item: MediaItem) {
   try {
     const fetched = await carrier.fetchMedia(openMediaSource(store, item), MAX_BYTES)
     if (fetched === 'public') return await setMedia(store, item, { state: 'public' })
@@ -74,7 +74,7 @@ type MediaChanges = {
   expires_at?: ReturnType<typeof sql<Date>>
 }
 
-async function setMedia(store: Store, item: Media, changes: MediaChanges) {
+async function setMedia(store: Store, item: MediaItem, changes: MediaChanges) {
   await store.db
     .updateTable('media')
     .set(changes)

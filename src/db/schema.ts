@@ -40,6 +40,7 @@ export type Interaction = Selectable<InteractionTable>
 export type Media = Selectable<MediaTable>
 export type Recording = Selectable<RecordingTable>
 export type Callback = Selectable<CallbackTable>
+export type CallbackAttemptRow = Selectable<CallbackAttemptTable>
 export type Event = Selectable<EventTable>
 
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'

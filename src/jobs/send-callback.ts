@@ -1,65 +1,61 @@
 import type { Guard } from '../callbacks/guard.ts'
 import { statusParameters } from '../callbacks/parameters.ts'
 import { type Answer, isAccepted, post, presentAttempt, reasonOf } from '../callbacks/post.ts'
-import { authTokenOf } from '../core/accounts.ts'
+import { createTokenOpener } from '../core/accounts.ts'
 import {
   claimCallbacks,
-  findInteractionOf,
-  recordAttempt,
-  recordCallbackOutcome,
+  giveUpCallback,
+  hostOf,
+  openInteractionOf,
+  recordCallback,
   retryAfter,
 } from '../core/callbacks.ts'
 import { errorMessage } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
-import { mediaUrls, openInteraction } from '../core/interactions.ts'
 import type { Store } from '../core/store.ts'
-import type { Callback } from '../db/schema.ts'
+import type { ClaimedCallback } from '../db/statements/claim-callbacks.ts'
 import type { JobContext } from './context.ts'
 import { startWorker, type Worker } from './worker.ts'
 
-const CONCURRENCY = 50
+const CONCURRENCY = 200
+const MOST_OF_A_HOST = 50
 const TIMEOUT_MS = 15_000
 
-export const startCallbackWorker = (context: Pick<JobContext, 'store' | 'guard' | 'log'>): Worker =>
-  startWorker<Callback>({
+export function startCallbackWorker({ store, guard, log }: Pick<JobContext, 'store' | 'guard' | 'log'>): Worker {
+  const open = createTokenOpener(store)
+  return startWorker<ClaimedCallback>({
     name: 'callbacks',
     concurrency: CONCURRENCY,
-    claim: (limit) => claimCallbacks(context.store, limit),
-    work: (callback) => sendCallback(context.store, context.guard, callback),
-    log: context.log,
+    queues: { of: ({ url }) => hostOf(url), most: MOST_OF_A_HOST },
+    claim: (limit, busy_hosts) => claimCallbacks(store, { limit, busy_hosts }),
+    work: async (callback) =>
+      await sendCallback(store, guard, callback, open(callback.account_sid, callback.auth_token_sealed)),
+    log,
   })
+}
 
-async function sendCallback(store: Store, guard: Guard, callback: Callback): Promise<void> {
-  const interaction = await findInteractionOf(store, callback)
-  if (!interaction) return await recordCallbackOutcome(store, callback, 'given-up')
-  const opened = { data: openInteraction(store, interaction).data, media_urls: await mediaUrls(store, interaction) }
-  const answer = await post(
-    {
-      url: callback.url,
-      params: statusParameters(interaction, callback, opened),
-      auth_token: await authTokenOf(store, callback.account_sid),
-      idempotency_token: callback.sid,
-      timeout_ms: TIMEOUT_MS,
-      reads: 'status',
-    },
-    guard,
-  )
-  const attempt = { kind: 'status', callback_sid: callback.sid, attempt: callback.attempts } as const
-  await recordAttempt(store, interaction, { ...attempt, ...presentAttempt(callback.url, answer) })
-  if (isAccepted(answer)) return await recordCallbackOutcome(store, callback, 'delivered')
-  await recordFailure(store, callback, answer, interaction.session_sid)
+async function sendCallback(store: Store, guard: Guard, callback: ClaimedCallback, auth_token: string): Promise<void> {
+  const interaction = await openInteractionOf(store, callback)
+  if (!interaction) return await giveUpCallback(store, callback)
+  const { url } = callback
+  const params = statusParameters(interaction, callback, interaction)
+  const request = { url, params, auth_token, idempotency_token: callback.sid, timeout_ms: TIMEOUT_MS }
+  const answer = await post({ ...request, reads: 'status' }, guard)
+  if (isAccepted(answer)) return await recordCallback(store, callback, presentAttempt(url, answer), 'delivered')
+  await recordFailure(store, callback, answer)
 }
 
 /** A server that fails or cannot be reached may recover; one that refuses us has said its word. */
 const mayRecover = (answer: Answer) =>
   answer.outcome === 'failed' || answer.status_code >= 500 || answer.status_code === 408 || answer.status_code === 429
 
-async function recordFailure(store: Store, callback: Callback, answer: Answer, session_sid: string | null) {
-  const retry_s = mayRecover(answer) ? retryAfter(callback.attempts, Math.random) : undefined
-  await recordCallbackOutcome(store, callback, retry_s === undefined ? 'given-up' : { retry_s })
-  if (callback.attempts > 1) return
-  const { account_sid, service_sid, interaction_sid } = callback
+async function recordFailure(store: Store, callback: ClaimedCallback, answer: Answer): Promise<void> {
+  const { account_sid, service_sid, session_sid, interaction_sid, url, attempts } = callback
+  const retry_s = mayRecover(answer) ? retryAfter(attempts, Math.random) : undefined
+  const outcome = retry_s === undefined ? 'given-up' : { retry_s }
+  await recordCallback(store, callback, presentAttempt(url, answer), outcome)
+  if (attempts > 1) return
   const where = { account_sid, service_sid, session_sid, interaction_sid }
-  const message = `${errorMessage(80908, { url: callback.url })} ${reasonOf(answer)}`
+  const message = `${errorMessage(80908, { url })} ${reasonOf(answer)}`
   await recordEvent(store, { ...where, error_code: 80908, message })
 }
