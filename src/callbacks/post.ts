@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { startDeadline } from '../core/deadline.ts'
 import { twilioSignature } from '../core/signature.ts'
 import { AddressRefused, type Guard } from './guard.ts'
 
@@ -53,15 +54,15 @@ export async function post(request: CallbackRequest, guard: Pick<Guard, 'agent'>
   if (!/^https?:$/.test(new URL(request.url).protocol)) return failed('The URL is neither http nor https.')
 
   const { origin, path, headers, body } = signRequest(request)
-  const signal = AbortSignal.timeout(Math.max(0, Math.ceil(request.timeout_ms)))
+  const { signal, clear } = startDeadline(Math.max(0, Math.ceil(request.timeout_ms)))
   try {
     const method = request.method ?? 'POST'
     const limits = { signal, headersTimeout: 0, bodyTimeout: 0 }
     const response = await guard.agent.request({ origin, path, method, headers, body, ...limits })
     let text: string | undefined = ''
-    if (request.reads === 'body') text = await readText(response.body)
+    if (request.reads === 'body') text = await readText(response.body).finally(clear)
     // Nobody waits for this body; reading it off keeps the connection usable.
-    else response.body.dump({ limit: MAX_ANSWER_BYTES, signal }).catch(() => undefined)
+    else response.body.dump({ limit: MAX_ANSWER_BYTES, signal }).then(clear, clear)
     if (text === undefined) return failed('The answer is larger than 64 KiB.')
 
     const contentType = String(response.headers['content-type'] ?? '')
@@ -73,6 +74,7 @@ export async function post(request: CallbackRequest, guard: Pick<Guard, 'agent'>
       duration_ms: elapsed(),
     }
   } catch (error) {
+    clear()
     if (signal.aborted) return failed(`There was no complete answer within ${request.timeout_ms} ms.`)
     return failed(failureReason(error))
   }
@@ -122,7 +124,7 @@ function requestTarget(text: string, url: URL): string {
   return /^[^:]+:\/\/[^/]+([^#]*)/.exec(url.href)?.[1] ?? '/'
 }
 
-const wellFormed = (text: string) => Buffer.from(text).toString()
+const wellFormed = (text: string) => (/\p{Surrogate}/u.test(text) ? Buffer.from(text).toString() : text)
 
 function decodeUserinfo(text: string): string {
   try {

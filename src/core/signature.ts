@@ -10,16 +10,13 @@ export function twilioSignature(
   url: string,
   params: Iterable<[name: string, value: string]>,
 ): string {
-  const values = new Map<string, Set<string>>()
-  for (const [name, value] of params) {
-    const known = values.get(name)
-    if (known) known.add(value)
-    else values.set(name, new Set([value]))
-  }
-
+  const sorted = [...params].sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
   let signed = url
-  for (const name of [...values.keys()].sort()) {
-    for (const value of [...values.get(name)!].sort()) signed += name + value
+  for (const [at, [name, value]] of sorted.entries()) {
+    const before = sorted[at - 1]
+    if (before?.[0] !== name || before[1] !== value) signed += name + value
   }
   return createHmac('sha1', authToken).update(signed, 'utf8').digest('base64')
 }
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

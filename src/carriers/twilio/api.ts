@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici'
 import { CarrierError, MAX_ERROR_CODE } from '../../core/carrier.ts'
+import { startDeadline } from '../../core/deadline.ts'
 
 /**
  * One request to Twilio's REST API and what its failure means. Nothing here is ever repeated: Messages takes no
@@ -63,6 +64,7 @@ export async function remove(connection: Connection, path: string): Promise<void
 type Method = 'GET' | 'POST' | 'DELETE'
 
 async function exchange(connection: Connection, method: Method, path: string, form?: string): Promise<Reply> {
+  const { signal, clear } = startDeadline(connection.timeout_ms)
   try {
     const response = await request(connection.base_url + path, {
       method,
@@ -73,7 +75,7 @@ async function exchange(connection: Connection, method: Method, path: string, fo
       },
       body: form,
       dispatcher: connection.dispatcher,
-      signal: AbortSignal.timeout(connection.timeout_ms),
+      signal,
     })
     const bytes = await readAtMost(response.body, MAX_ANSWER_BYTES)
     return {
@@ -83,6 +85,8 @@ async function exchange(connection: Connection, method: Method, path: string, fo
     }
   } catch (error) {
     throw networkError(error)
+  } finally {
+    clear()
   }
 }
 
