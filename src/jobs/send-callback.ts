@@ -18,7 +18,7 @@ import type { JobContext } from './context.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 const CONCURRENCY = 200
-const MOST_OF_A_HOST = 50
+const MOST_OF_A_HOST = 100
 const TIMEOUT_MS = 15_000
 
 export function startCallbackWorker({ store, guard, log }: Pick<JobContext, 'store' | 'guard' | 'log'>): Worker {

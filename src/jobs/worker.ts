@@ -6,7 +6,8 @@ import { MOST_CLAIMED } from '../db/statements/longest-due.ts'
  * Works through what is due: claims a batch, works on it with bounded concurrency, claims again as places come free. It is
  * woken directly by work made in this process and looks by itself four times a second for work made elsewhere, so nothing
  * is lost when a wake-up is. What a claim took and this process did not finish becomes due again when the lease runs out.
- * After a rest it claims at once, and then a little later again, so that one claim takes what many wake-ups were for.
+ * After a rest it claims at once; when that took all there was, the next claim comes a little later, so that it takes what
+ * many wake-ups were for.
  */
 export type Worker = { wake(): void; stop(): Promise<void> }
 
@@ -64,7 +65,8 @@ export function startWorker<Job>({ name, concurrency, queues, claim, work, log }
       const next = performance.now() + BETWEEN_CLAIMS_MS
       try {
         const isDone = await claimSome()
-        if (isDone || running.size >= concurrency) await alarm.sleep(POLL_MS)
+        if (!isDone && running.size < concurrency) continue
+        await alarm.sleep(POLL_MS)
         const early_ms = next - performance.now()
         if (early_ms > 0 && !stopping) await delay(early_ms)
       } catch (error) {
