@@ -75,7 +75,7 @@ export type MovedLeg = { account_sid: string; session_sid: string | null; advanc
 export const moveLegStatement: (pool: pg.Pool, move: LegMove) => Promise<MovedLeg | undefined> = inBatches({
   keyOf: ({ service_sid }) => service_sid,
   aboutOf: ({ sid }) => sid,
-  lanes: 2,
+  lanes: 1,
   most: 64,
   async run(client, moves) {
     const [{ service_sid }] = moves

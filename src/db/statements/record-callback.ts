@@ -36,7 +36,7 @@ export type CallbackResult = Omit<CallbackAttemptRow, 'kind' | 'date_created'> &
 
 export const recordCallbackStatement: (pool: pg.Pool, result: CallbackResult) => Promise<void> = inBatches({
   keyOf: () => 'all',
-  lanes: 2,
+  lanes: 1,
   most: 64,
   async run(client, results) {
     const all = <Value>(value: (result: CallbackResult) => Value) => results.map(value)
