@@ -5,6 +5,7 @@ import { readCommandLine, refuse } from '../proof/support/command-line.ts'
 import { inScope } from '../proof/support/scope.ts'
 import type { Benchmark, House, Result } from './benchmark.ts'
 import { acknowledgement } from './benchmarks/acknowledgement.ts'
+import { callbacks } from './benchmarks/callbacks.ts'
 import { create, createRate } from './benchmarks/create.ts'
 import { endToEnd } from './benchmarks/end-to-end.ts'
 import { growthCreate, growthInbound, growthPoolCreate, growthPoolInbound } from './benchmarks/growth.ts'
@@ -21,7 +22,7 @@ import { describeMachine, findCommit, presentTable, type Run, withRun } from './
 
 /** Every benchmark there is. */
 const BENCHMARKS: Benchmark[] = [
-  ...[inbound, throughCarrier, acknowledgement, endToEnd],
+  ...[inbound, throughCarrier, acknowledgement, endToEnd, callbacks],
   ...[create, createRate, fetchSession, listSessions],
   ...[growthInbound, growthCreate, growthPoolInbound, growthPoolCreate],
   ...[overload, memory, memoryLoaded],
