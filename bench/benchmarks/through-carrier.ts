@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Benchmark, findBest } from '../benchmark.ts'
+import { median } from '../figures.ts'
 import { loadOnBareHandler, loadOnServer } from '../peers.ts'
 import { seenBy, startWorld, type World } from '../world.ts'
 
+/** To take a message in, to send it, and for each of two reports; the callbacks come besides. */
+const EXCHANGES = 4
 /** Sent, delivered, and usually queued before: when the first report is faster than our own record, there is none of it. */
 const LEAST_CALLBACKS = 2
 const POLL_MS = 10
@@ -26,6 +29,7 @@ export const throughCarrier: Benchmark = {
       bare.closed({ connections, seconds: house.seconds }).then(({ per_second }) => per_second)
     await store(house.concurrency[0])
     const connections = await findBest(house.concurrency, store)
+    const exchanges: number[] = []
     const carry = async (count: number) => {
       const { sent, reported, callbacks } = await seenBy(world.carrier)
       const began = performance.now()
@@ -34,14 +38,19 @@ export const throughCarrier: Benchmark = {
       const wanted = { sent: sent + count, reported: reported + count, callbacks: callbacks + LEAST_CALLBACKS * count }
       await world.carrier?.ask('reach', wanted)
       while (await isBusy(world)) await delay(POLL_MS)
-      return count / ((performance.now() - began) / 1000)
+      const seconds = (performance.now() - began) / 1000
+      const told = (await seenBy(world.carrier)).callbacks - callbacks
+      exchanges.push((EXCHANGES * count + told) / seconds)
+      return count / seconds
     }
     await carry(WARM_UP)
     const count = Math.max(WARM_UP, Math.round((await carry(WARM_UP)) * house.seconds))
     return {
       ours: () => carry(count),
       peer: () => store(connections),
-      remarks: () => [`${count} messages a round, ${connections} connections`],
+      remarks: () => [
+        `${count} messages a round, ${connections} connections, ${Math.round(median(exchanges))} HTTP exchanges/s`,
+      ],
     }
   },
 }
