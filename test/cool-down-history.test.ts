@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forgetPairs } from '../src/core/cool-down.ts'
 import { purgeClosedSessions } from '../src/core/sessions.ts'
-import { READ_COOLING } from '../src/db/statements/read-cooling.ts'
+import { peopleQuery } from '../src/db/statements/read-people.ts'
 import { end, letPass, type Met, meet, newStranger, relayed, setCoolDown, trio } from './support/late-reply.ts'
 import { makeService, type Pool, rows, serverForFile, withoutSweeper } from './support/proxy-api.ts'
 import { startServer, type TestServer } from './support/server.ts'
@@ -144,13 +144,16 @@ test('what is read for a person does not grow with the history of others', async
   )
   await rows(server, 'analyze participants')
   const [identifier_hash, partner_hash] = [alice, newStranger()].map((each) => server.store.keys.blindIndex(each))
+  assert(identifier_hash)
   const measure = async () => {
-    const values = [service.sid, identifier_hash, 3 * DAY_S, 45 * DAY_S, partner_hash]
-    const found = await rows(server, READ_COOLING, values)
-    const [plan] = await rows(server, `explain (analyze, buffers, format json) ${READ_COOLING}`, values)
+    const people = [{ number: alice, identifier_hash, partner_hash }]
+    const window = { service_sid: service.sid, cool_down_s: 3 * DAY_S, hold_s: 45 * DAY_S }
+    const { text, values } = peopleQuery({ ...window, people })
+    const [found] = await rows(server, text, values)
+    const [plan] = await rows(server, `explain (analyze, buffers, format json) ${text}`, values)
     const root = plan['QUERY PLAN'][0].Plan
     return {
-      found: found.length,
+      found: found.cooling.length,
       pages: root['Shared Hit Blocks'] + root['Shared Read Blocks'],
       text: JSON.stringify(root),
     }
@@ -158,7 +161,7 @@ test('what is read for a person does not grow with the history of others', async
   const { found, pages, text } = await measure()
   assert.equal(found, 10)
   assert.match(text, /"Index Name":"participants_released"/)
-  assert.ok(pages < 120, `${pages} pages for ten releases`)
+  assert.ok(pages < 120, `${pages} pages for ten numbers and ten releases`)
 
   // The last test of the file, because it breaks the schema.
   await rows(server, 'drop index participants_released')

@@ -30,7 +30,12 @@ test('E.164 is a plus, no leading zero and 7 to 15 digits, and nothing else', ()
 test('every number from +1 202 555 0100 to 0199 is a valid identifier', () => {
   for (let last = 100; last < 200; last++) {
     const identifier = `+12025550${last}`
-    assert.deepEqual(parseIdentifier(identifier, 'valid'), { identifier, kind: 'phone', country: 'US' })
+    assert.deepEqual(parseIdentifier(identifier, 'valid'), {
+      identifier,
+      kind: 'phone',
+      country: 'US',
+      calling_code: '1',
+    })
   }
 })
 
@@ -51,7 +56,11 @@ test('separators and a plus that arrived as a space are read as the number they 
 
 test('an unassigned number is refused, unless possible numbers are enough', () => {
   assert.deepEqual(refusalOf('+15551234567', 'valid'), [80404, 400, `+1555123XXXX ${HINT}`])
-  assert.deepEqual(parseIdentifier('+15551234567', 'possible'), { identifier: '+15551234567', kind: 'phone' })
+  assert.deepEqual(parseIdentifier('+15551234567', 'possible'), {
+    identifier: '+15551234567',
+    kind: 'phone',
+    calling_code: '1',
+  })
 })
 
 test('what is no telephone number is refused at both strictnesses and not repeated', () => {
@@ -92,7 +101,8 @@ test('a number without plus and country code is refused and masked', () => {
 })
 
 test('channel addresses keep their channel, and WhatsApp ones a number in E.164', () => {
-  const whatsapp = { identifier: 'whatsapp:+12025550101', kind: 'channel', channel: 'whatsapp', country: 'US' }
+  const plan = { country: 'US', calling_code: '1' }
+  const whatsapp = { identifier: 'whatsapp:+12025550101', kind: 'channel', channel: 'whatsapp', ...plan }
   for (const text of ['whatsapp:+12025550101', 'WhatsApp:+1 202 555 0101', 'whatsapp: 12025550101']) {
     assert.deepEqual(parseIdentifier(text, 'valid'), whatsapp, text)
   }

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ProxyError } from '../src/core/errors.ts'
-import { type NumberRequest, type PoolNumber, rankNumbers } from '../src/core/number-selection.ts'
+import type { PoolNumber } from '../src/core/number-selection.ts'
 import {
+  type Ask,
   exampleIn,
   poolNumber,
+  rank,
   refusalOf,
   requestWith,
   SMS,
@@ -78,10 +80,10 @@ test('exactly the numbers that meet every documented constraint are returned, in
       for (const { code, holds } of stages) {
         left = left.filter(holds)
         if (left.length > 0) continue
-        assert.equal(refusalOf(() => rankNumbers(request))[0], code(request))
+        assert.equal(refusalOf(() => rank(request))[0], code(request))
         return
       }
-      const result = rankNumbers(request)
+      const result = rank(request)
       assert.deepEqual(new Set(result), new Set(left))
       assert.equal(result.length, left.length)
       const ranks = result.map((number) => rankOf(number, request))
@@ -100,8 +102,8 @@ test('taking away what a step needs, and nothing else, gives the code of that st
       if (!succeeds(request)) return
       const { pool, mode } = request
       const change = (changes: Partial<PoolNumber>) => pool.map((number) => ({ ...number, ...changes }))
-      const expectCode = (code: number, changes: Partial<NumberRequest>) => {
-        assert.equal(refusalOf(() => rankNumbers({ ...request, ...changes }))[0], code)
+      const expectCode = (code: number, changes: Partial<Ask>) => {
+        assert.equal(refusalOf(() => rank({ ...request, ...changes }))[0], code)
         seen.add(code)
       }
       expectCode(80205, { pool: [] })
@@ -122,18 +124,18 @@ test('taking away what a step needs, and nothing else, gives the code of that st
   assert.deepEqual([...seen].toSorted(), [80201, 80202, 80203, 80205, 80206, 80207, 80208])
 })
 
-function succeeds(request: NumberRequest): boolean {
+function succeeds(request: Ask): boolean {
   try {
-    return rankNumbers(request).length > 0
+    return rank(request).length > 0
   } catch (error) {
     assert.ok(error instanceof ProxyError, String(error))
     return false
   }
 }
 
-type Constraint = { code: (request: NumberRequest) => number; holds: (number: PoolNumber) => boolean }
+type Constraint = { code: (request: Ask) => number; holds: (number: PoolNumber) => boolean }
 
-function constraints(request: NumberRequest): Constraint[] {
+function constraints(request: Ask): Constraint[] {
   const needsVoice = request.mode !== 'message-only'
   const capable = ({ capabilities }: PoolNumber) =>
     (!needsVoice || capabilities.voice) && (request.mode === 'voice-only' || capabilities.sms)
@@ -152,13 +154,13 @@ function constraints(request: NumberRequest): Constraint[] {
   ]
 }
 
-function personOf(request: NumberRequest) {
+function personOf(request: Ask) {
   const person = PEOPLE.find(({ identifier }) => identifier === request.identifier)
   assert.ok(person)
   return person
 }
 
-function countryRank(number: PoolNumber, request: NumberRequest): number {
+function countryRank(number: PoolNumber, request: Ask): number {
   const { country } = personOf(request)
   if (number.iso_country === country || (country === 'GB' && number.iso_country === 'JE')) return 0
   if (country === 'BS' && number.iso_country === 'US') return 1
@@ -166,7 +168,7 @@ function countryRank(number: PoolNumber, request: NumberRequest): number {
   return bothAmerican && (request.match_calling_code || number.iso_country === null) ? 2 : 3
 }
 
-function areaRank(number: PoolNumber, request: NumberRequest): number {
+function areaRank(number: PoolNumber, request: Ask): number {
   if (request.geo_match_level === 'country' || !request.identifier.startsWith('+1')) return 0
   const area = number.phone_number.slice(2, 5)
   if (area === request.identifier.slice(2, 5)) return 0
@@ -175,7 +177,7 @@ function areaRank(number: PoolNumber, request: NumberRequest): number {
   return (request.geo_match_level === 'radius' ? within50 : overlays).includes(area) ? 1 : 2
 }
 
-function rankOf(number: PoolNumber, request: NumberRequest): number[] {
+function rankOf(number: PoolNumber, request: Ask): number[] {
   const used = request.last_used.get(number.phone_number)
   const recency = request.number_selection_behavior === 'prefer-sticky' ? 10 - (used ?? -1) : (used ?? -1)
   const partner = Number(request.avoid.has(number.phone_number))

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkCapabilities, type NumberRequest, rankNumbers } from '../src/core/number-selection.ts'
-import { exampleIn, poolNumber, refusalOf, requestWith, SMS, seededRandom, VOICE } from './support/number-requests.ts'
+import { checkCapabilities } from '../src/core/number-selection.ts'
+import {
+  type Ask,
+  exampleIn,
+  poolNumber,
+  rank,
+  refusalOf,
+  requestWith,
+  SMS,
+  seededRandom,
+  VOICE,
+} from './support/number-requests.ts'
 
 const NEW_YORK = '+12125550101'
 
@@ -220,7 +230,6 @@ test('a channel address is never matched to a number of the pool', () => {
 
 const NONE = 'This Service has no compatible Proxy numbers for this Participant. '
 
-const ranked = (changes: Partial<NumberRequest>) =>
-  rankNumbers(requestWith(changes)).map((number) => number.phone_number)
+const ranked = (changes: Partial<Ask>) => rank(requestWith(changes)).map((number) => number.phone_number)
 
-const refusal = (changes: Partial<NumberRequest>) => refusalOf(() => rankNumbers(requestWith(changes)))
+const refusal = (changes: Partial<Ask>) => refusalOf(() => rank(requestWith(changes)))

@@ -241,8 +241,9 @@ test('a session that is being created while its service is deleted goes with it'
     }, `${count} requests wait`)
   const client = new pg.Client({ connectionString: server.database_url })
   await client.connect()
-  // The create has made its session, and waits to make its participant, when the service is deleted.
-  await client.query('begin; lock table participants in exclusive mode')
+  // The create has begun, and waits for the number, when the service is deleted.
+  await client.query('begin')
+  await client.query('select from phone_numbers where service_sid = $1 for update', [service.sid])
   const created = server.post(`${service.path}/Sessions`, { Participants: participant(person(1)) })
   await waiting(1)
   const deleted = server.delete(service.path)

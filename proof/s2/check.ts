@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { CALL_STATUSES } from '../../src/core/carrier.ts'
-import { sweepExpiredSessions } from '../../src/core/session-state.ts'
 import { createRandom } from '../random.ts'
 import { createModel, isLive, type Model, present } from './model.ts'
 import { sessionCommands } from './session-commands.ts'
 import { assertSame } from './session-steps.ts'
 import { trafficCommands } from './traffic-commands.ts'
 import { lastStatus, workCommands } from './work-commands.ts'
-import { endWorld, type Lane, startWorld, surroundings, type World } from './world.ts'
+import { endWorld, type Lane, startWorld, surroundings, sweepAll, type World } from './world.ts'
 
 export type Anomaly = {
   /** Repeats the run that found it. */
@@ -83,7 +82,7 @@ async function runOnce(lane: Lane, list: Commands, outcome: Outcome): Promise<vo
 
 /** When all is done: who is live on which number, what became of every leg, and that nothing else is there. */
 async function assertEnd(model: Model, world: World): Promise<void> {
-  while ((await sweepExpiredSessions(world.store, 50)) > 0);
+  await sweepAll(world)
   for (const session of model.sessions) await assertSame(world, session)
   const sids = world.services.map(({ sid }) => sid)
   const { rows: live } = await world.store.pool.query(

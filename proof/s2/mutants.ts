@@ -146,7 +146,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'what ran out unswept keeps its numbers',
     file: people,
-    text: '  await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash })\n',
+    text: '  await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash: meeting.identifier_hash })\n',
     becomes: '',
   },
 ]

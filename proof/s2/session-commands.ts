@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createParticipant, removeParticipant } from '../../src/core/participants.ts'
-import { sweepExpiredSessions } from '../../src/core/session-state.ts'
 import { deleteSession, findSession } from '../../src/core/sessions.ts'
 import { anyOf, command, hasSessions, meets, pick, serviceOf } from './command.ts'
 import { close, joinRefusals, type Member, NUMBERS, PEOPLE, passTime, present, remove, type Session } from './model.ts'
 import { assertSame, create, join, toParams, update } from './session-steps.ts'
-import { shiftTime, surroundings } from './world.ts'
+import { shiftTime, surroundings, sweepAll } from './world.ts'
 
 const STRAY = '+12025550199'
 const anyNumber = fc.constantFrom(...NUMBERS.map(({ number }) => number), STRAY)
@@ -163,7 +162,7 @@ const waits = command(
 )
 
 const sweeps = command('sweep', fc.constant({}), async (_, world) => {
-  while ((await sweepExpiredSessions(world.store, 10)) > 0);
+  await sweepAll(world)
 })
 
 const clockJumps = command(

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
@@ -7,6 +8,7 @@ import { addCarrier, type Carriers } from '../../src/core/carriers.ts'
 import { createDirectory, type Directory } from '../../src/core/directory.ts'
 import { openKeyring } from '../../src/core/keys.ts'
 import { createService } from '../../src/core/services.ts'
+import { sweepExpiredSessions } from '../../src/core/session-state.ts'
 import { newSid } from '../../src/core/sid.ts'
 import { openKysely, type Store } from '../../src/core/store.ts'
 import type { Service } from '../../src/db/schema.ts'
@@ -153,4 +155,12 @@ export function takeOverClockAndChance(): void {
       args.length === 0 ? new target(target.now() + shift()) : Reflect.construct(target, args),
     get: (target, name) => (name === 'now' ? () => target.now() + shift() : Reflect.get(target, name)),
   })
+}
+
+const MOST_SWEEPS = 100
+
+/** Until nothing that has run out is left. */
+export async function sweepAll({ store }: Pick<World, 'store'>): Promise<void> {
+  let sweeps = 0
+  while ((await sweepExpiredSessions(store, 50)) > 0) assert.ok(++sweeps < MOST_SWEEPS, 'what is swept stays open')
 }

@@ -1,7 +1,7 @@
 import { CompiledQuery, sql } from 'kysely'
 import type { CoolDownMode, Participant, Service } from '../db/schema.ts'
-import { READ_COOLING } from '../db/statements/read-cooling.ts'
-import { maskLastFour } from './e164.ts'
+import { type PeopleParams, type PersonRow, peopleQuery, readPeopleStatement } from '../db/statements/read-people.ts'
+import { maskLastFour, withoutChannel } from './e164.ts'
 import { ProxyError } from './errors.ts'
 import { STILL_COOLING } from './number-selection.ts'
 import type { Store } from './store.ts'
@@ -24,19 +24,52 @@ export const coolDownOf = (service: Pick<Service, keyof CoolDown>): CoolDown => 
 const holdOf = (store: Pick<Store, 'rules'>) => store.rules.number_hold_days * 86_400
 
 /** Undefined is a partner who is not known yet: any may come, so all are taken for new. */
-type Meeting = { identifier_hash: Buffer; partner_hash: Buffer | undefined }
+export type Meeting = { identifier: string; identifier_hash: Buffer; partner_hash: Buffer | undefined }
 
-/** The numbers that are cooling down for a person who is to meet this partner, and when each was released, in ms. */
-export async function readCooling(trx: Store, service: Service, meeting: Meeting): Promise<Map<string, number>> {
-  const { cool_down_s } = coolDownOf(service)
-  const hold_s = holdOf(trx)
-  if (cool_down_s === 0 && hold_s === 0) return new Map()
-  const values = [service.sid, meeting.identifier_hash, cool_down_s, hold_s, meeting.partner_hash ?? null]
-  const { rows } = await trx.db.executeQuery<{ proxy_identifier: string; date_released: Date }>(
-    CompiledQuery.raw(READ_COOLING, values),
-  )
-  return new Map(rows.map((row) => [row.proxy_identifier, row.date_released.getTime()]))
+/** What counts of somebody who is to be given a number. */
+export type History = {
+  /** Whether their number is one of the service's own. */
+  is_own: boolean
+  /** Whether they hold a pair of a session that has run out and was not swept yet. */
+  outlived: boolean
+  /** The numbers they hold now. */
+  taken: Set<string>
+  /** When each number was last given to them, in ms. */
+  last_used: Map<string, number>
+  /** The numbers that are cooling down for them with this partner, and when each was released, in ms. */
+  cooling: Map<string, number>
 }
+
+/** As many as people, whose order they have, in one round trip; outside a transaction others may share it. */
+type HistoriesOf<People extends Meeting[]> = { [At in keyof People]: History }
+
+export async function readHistories<const People extends Meeting[]>(
+  store: Store,
+  service: Service,
+  people: People,
+): Promise<HistoriesOf<People>> {
+  const params = {
+    service_sid: service.sid,
+    cool_down_s: coolDownOf(service).cool_down_s,
+    hold_s: holdOf(store),
+    people: people.map(({ identifier, ...person }) => ({ ...person, number: withoutChannel(identifier) })),
+  }
+  const rows = store.db.isTransaction ? await readHere(store, params) : await readPeopleStatement(store.pool, params)
+  return rows.map(historyOf) as HistoriesOf<People>
+}
+
+async function readHere({ db }: Store, params: PeopleParams): Promise<PersonRow[]> {
+  const { text, values } = peopleQuery(params)
+  return (await db.executeQuery<PersonRow>(CompiledQuery.raw(text, values))).rows
+}
+
+const historyOf = ({ is_own, outlived, used, cooling }: PersonRow): History => ({
+  is_own,
+  outlived,
+  taken: new Set((used ?? []).filter(([, , is_live]) => is_live).map(([number]) => number)),
+  last_used: new Map((used ?? []).map(([number, at]) => [number, at])),
+  cooling: new Map(cooling),
+})
 
 /** A participant with a number, who is to be judged with the partner they have there or will have. */
 export type Judged = Pick<Participant, 'sid' | 'identifier_sealed' | 'identifier_hash' | 'proxy_identifier'> & {
@@ -49,10 +82,10 @@ export type Judged = Pick<Participant, 'sid' | 'identifier_sealed' | 'identifier
  */
 export async function refuseCooling(trx: Store, service: Service, people: Judged[]): Promise<void> {
   if (coolDownOf(service).cool_down_mode !== 'strict') return
-  for (const person of people) {
-    const cooling = await readCooling(trx, service, person)
-    if (!cooling.has(person.proxy_identifier)) continue
-    const identifier = trx.keys.open(`${person.sid}/identifier`, person.identifier_sealed)
+  for (const { sid, proxy_identifier, ...person } of people) {
+    const identifier = trx.keys.open(`${sid}/identifier`, person.identifier_sealed)
+    const [history] = await readHistories(trx, service, [{ ...person, identifier }])
+    if (!history.cooling.has(proxy_identifier)) continue
     throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: STILL_COOLING })
   }
 }

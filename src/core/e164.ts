@@ -5,7 +5,14 @@ import { ProxyError } from './errors.ts'
  * Telephone numbers. What people type goes through libphonenumber once, at `parseIdentifier`; everything after that,
  * the path of a message above all, works on the E.164 text it returns.
  */
-export type Identifier = { identifier: string; kind: 'phone' | 'channel'; channel?: string; country?: string }
+export type Identifier = {
+  identifier: string
+  kind: 'phone' | 'channel'
+  channel?: string
+  /** Where the numbering plan says so. */
+  country?: string
+  calling_code?: string
+}
 
 export const isE164 = (text: string) => /^\+[1-9]\d{6,14}$/.test(text)
 
@@ -28,8 +35,12 @@ export function parseIdentifier(text: string, strictness: 'valid' | 'possible'):
     kind: channel ? 'channel' : 'phone',
     ...(channel && { channel }),
     ...(number.country && { country: number.country }),
+    calling_code: number.countryCallingCode,
   }
 }
+
+/** Of a channel address, the number or name behind the channel. */
+export const withoutChannel = (identifier: string) => identifier.slice(identifier.indexOf(':') + 1)
 
 function parseNumber(text: string, strictness: 'valid' | 'possible'): PhoneNumber | undefined {
   // A plus that the client forgot to encode arrives as a space.
@@ -41,8 +52,9 @@ function parseNumber(text: string, strictness: 'valid' | 'possible'): PhoneNumbe
   if (!number || !(strictness === 'valid' ? number.isValid() : number.isPossible())) return undefined
   // The library drops a trunk prefix, as in +44 (0)20, from invented numbers too, and once more each time it reads them.
   // A person must have one spelling only, so what is not final is refused.
-  const isFinal = isE164(number.number) && parsePhoneNumberFromString(number.number)?.number === number.number
-  return isFinal ? number : undefined
+  if (number.number === compact) return number
+  const again = isE164(number.number) ? parsePhoneNumberFromString(number.number) : undefined
+  return again?.number === number.number ? again : undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 import { milesBetween, sharesOverlay } from './area-codes.ts'
 import type { Capabilities } from './carrier.ts'
-import { areaCodeOf, callingCodeOf, countryOf, isE164, maskLastFour } from './e164.ts'
+import { areaCodeOf, isE164, maskLastFour } from './e164.ts'
 import { ProxyError } from './errors.ts'
 
 /**
@@ -11,6 +11,9 @@ import { ProxyError } from './errors.ts'
  * that leaves none names the error. The rest are ranked by country, area code, stickiness, load (fewest live pairs)
  * and at last whether the partner sits on them. Twilio documents the steps, but neither their order nor the ranking.
  * The cool-down (core/cool-down.ts) is ours, and goes before all of the ranking.
+ *
+ * A pool may have thousands of numbers, and a create has no time to look closely at each: they are judged by groups, and
+ * only of the best one is it worked out which it is, unless somebody asks for the next.
  * https://www.twilio.com/docs/proxy/understanding-phone-number-management
  */
 export type PoolNumber = {
@@ -24,6 +27,30 @@ export type PoolNumber = {
   pairs: number
 }
 
+/** Numbers that are alike in everything by which numbers drop out: one of them speaks for all. */
+type PoolGroup = { like: PoolNumber; numbers: PoolNumber[] }
+
+export type NumberPool = {
+  groups: PoolGroup[]
+  members: ReadonlyMap<string, { number: PoolNumber; group: PoolGroup }>
+}
+
+export function groupNumbers(numbers: PoolNumber[]): NumberPool {
+  const groups = new Map<string, PoolGroup>()
+  const members = new Map<string, { number: PoolNumber; group: PoolGroup }>()
+  for (const number of numbers) {
+    const { phone_number, iso_country, capabilities, is_reserved } = number
+    // No calling code has more than three digits.
+    const area = areaCodeOf(phone_number) ?? phone_number.slice(0, 4)
+    const key = [area, iso_country, capabilities.voice, capabilities.sms, is_reserved].join('/')
+    const group = groups.get(key) ?? { like: number, numbers: [] }
+    groups.set(key, group)
+    group.numbers.push(number)
+    members.set(phone_number, { number, group })
+  }
+  return { groups: [...groups.values()], members }
+}
+
 export type Mode = 'voice-and-message' | 'voice-only' | 'message-only'
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
@@ -33,10 +60,13 @@ export type CoolDownMode = 'best-effort' | 'strict'
 export type NumberRequest = {
   /** E.164. Channel addresses are never matched to a number: they need an explicit proxy identifier. */
   identifier: string
+  /** Of the person; undefined where the numbering plan does not say. */
+  country: string | undefined
+  calling_code: string | undefined
   mode: Mode
   geo_match_level: GeoMatchLevel
   number_selection_behavior: NumberSelectionBehavior
-  pool: PoolNumber[]
+  pool: NumberPool
   /** Proxy numbers in a live pair with this identifier. */
   taken: ReadonlySet<string>
   /** When this identifier last used a proxy number of this service, in ms. */
@@ -55,22 +85,23 @@ export type NumberRequest = {
 }
 
 /** The numbers to try, best first, never none. Throws ProxyError 80201 to 80208, and 80304 for a channel address. */
-export function rankNumbers(request: NumberRequest): PoolNumber[] {
+export function rankNumbers(request: NumberRequest): Iterable<PoolNumber> {
   const { identifier, pool, taken, cooling, cool_down_mode } = request
   if (!isE164(identifier)) throw new ProxyError(80304)
-  if (pool.length === 0) throw new ProxyError(80205)
+  if (pool.groups.length === 0) throw new ProxyError(80205)
 
-  const capable = withCapabilities(pool, request.mode)
+  const capable = withCapabilities(pool.groups, request.mode)
   const domestic = inCountry(capable, request)
   const near = inArea(domestic, request)
-  const free = near.filter(({ number }) => !number.is_reserved)
+  const free = near.filter(({ group }) => !group.like.is_reserved)
   if (free.length === 0) throw new ProxyError(80207)
-  const open = free.filter(({ number }) => !taken.has(number.phone_number))
-  if (open.length === 0) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: ALL_IN_USE })
-  if (cool_down_mode === 'best-effort') return inOrder(open, request)
-  const cool = open.filter(({ number }) => !cooling.has(number.phone_number))
-  if (cool.length === 0) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: STILL_COOLING })
-  return inOrder(cool, request)
+  const isOpen = ({ phone_number }: PoolNumber) => !taken.has(phone_number)
+  const isAny = (suits: (number: PoolNumber) => boolean) => free.some(({ group }) => group.numbers.some(suits))
+  if (!isAny(isOpen)) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: ALL_IN_USE })
+  if (cool_down_mode === 'best-effort') return inOrder(free, request, isOpen)
+  const isCool = (number: PoolNumber) => isOpen(number) && !cooling.has(number.phone_number)
+  if (!isAny(isCool)) throw new ProxyError(80208, { identifier: maskLastFour(identifier), reason: STILL_COOLING })
+  return inOrder(free, request, isCool)
 }
 
 /** The vendor's words. */
@@ -86,15 +117,15 @@ export function checkCapabilities(number: Pick<PoolNumber, 'capabilities'>, mode
   if (mode !== 'voice-only' && !number.capabilities.sms) throw new ProxyError(80202)
 }
 
-/** A number with how well it suits, 0 being best. */
-type Candidate = { number: PoolNumber; distance: number }
+/** Numbers with how well they suit, 0 being best. */
+type Candidate = { group: PoolGroup; distance: number }
 
-function withCapabilities(pool: PoolNumber[], mode: Mode): PoolNumber[] {
+function withCapabilities(groups: PoolGroup[], mode: Mode): PoolGroup[] {
   const needsVoice = mode !== 'message-only'
   const needsSms = mode !== 'voice-only'
-  if (needsVoice && !pool.some(({ capabilities }) => capabilities.voice)) throw new ProxyError(80201)
-  const capable = pool.filter(
-    ({ capabilities }) => (!needsVoice || capabilities.voice) && (!needsSms || capabilities.sms),
+  if (needsVoice && !groups.some(({ like }) => like.capabilities.voice)) throw new ProxyError(80201)
+  const capable = groups.filter(
+    ({ like: { capabilities } }) => (!needsVoice || capabilities.voice) && (!needsSms || capabilities.sms),
   )
   // Also when voice and sms exist, but on different numbers.
   if (capable.length === 0) throw new ProxyError(80202)
@@ -104,18 +135,17 @@ function withCapabilities(pool: PoolNumber[], mode: Mode): PoolNumber[] {
 const BRITISH_ISLES = new Set(['GB', 'GG', 'IM', 'JE'])
 const SERVED_BY_US = new Set(['AG', 'AI', 'BM', 'BS', 'MS', 'TC', 'VG', 'VI'])
 
-function inCountry(numbers: PoolNumber[], { identifier, match_calling_code }: NumberRequest): Candidate[] {
-  const country = countryOf(identifier)
-  const callingCode = callingCodeOf(identifier)
-  const candidates = numbers.flatMap((number) => {
-    const distance = countryDistance(country, number.iso_country)
-    if (distance !== undefined) return [{ number, distance }]
+function inCountry(groups: PoolGroup[], { country, calling_code, match_calling_code }: NumberRequest): Candidate[] {
+  const candidates = groups.flatMap((group) => {
+    const { iso_country, phone_number } = group.like
+    const distance = countryDistance(country, iso_country)
+    if (distance !== undefined) return [{ group, distance }]
     // The setting is about two countries, so it says nothing where one of them is unknown.
-    const mayStandIn = match_calling_code || country === undefined || number.iso_country === null
-    const sharesCode = callingCode !== undefined && number.phone_number.startsWith(`+${callingCode}`)
-    return mayStandIn && sharesCode ? [{ number, distance: 2 }] : []
+    const mayStandIn = match_calling_code || country === undefined || iso_country === null
+    const sharesCode = calling_code !== undefined && phone_number.startsWith(`+${calling_code}`)
+    return mayStandIn && sharesCode ? [{ group, distance: 2 }] : []
   })
-  if (candidates.length === 0) throw new ProxyError(80203, { country: country ?? `+${callingCode ?? '?'}` })
+  if (candidates.length === 0) throw new ProxyError(80203, { country: country ?? `+${calling_code ?? '?'}` })
   return candidates
 }
 
@@ -132,14 +162,10 @@ function inArea(candidates: Candidate[], request: NumberRequest): Candidate[] {
   const home = areaCodeOf(request.identifier)
   if (request.geo_match_level === 'country' || home === undefined) return candidates
 
-  // A pool of thousands of numbers has few area codes.
-  const distances = new Map<string, number | undefined>()
-  const near = candidates.flatMap(({ number, distance }) => {
-    const area = areaCodeOf(number.phone_number)
-    if (area === undefined) return []
-    if (!distances.has(area)) distances.set(area, areaDistance(home, area, request))
-    const further = distances.get(area)
-    return further === undefined ? [] : [{ number, distance: distance * 2 + further }]
+  const near = candidates.flatMap(({ group, distance }) => {
+    const area = areaCodeOf(group.like.phone_number)
+    const further = area === undefined ? undefined : areaDistance(home, area, request)
+    return further === undefined ? [] : [{ group, distance: distance * 2 + further }]
   })
   if (near.length === 0) {
     throw new ProxyError(80206, { identifier: maskLastFour(request.identifier), level: request.geo_match_level })
@@ -158,6 +184,56 @@ function areaDistance(home: string, area: string, request: NumberRequest): numbe
 }
 
 /**
+ * The best one is enough almost always. It is one of the few that this person, or their partner, has to do with, or else
+ * the nearest with the fewest pairs. That the others are all put in order is for when somebody else was given it first.
+ */
+function* inOrder(free: Candidate[], request: NumberRequest, suits: (number: PoolNumber) => boolean) {
+  const { pool, taken, cooling, last_used, avoid, random } = request
+  const special = new Set([...taken, ...cooling.keys(), ...last_used.keys(), ...avoid])
+  const distances = new Map(free.map(({ group, distance }) => [group, distance]))
+  const few: Suitable[] = []
+  for (const phone_number of special) {
+    const member = pool.members.get(phone_number)
+    const distance = member && distances.get(member.group)
+    if (member && distance !== undefined && suits(member.number)) few.push({ number: member.number, distance })
+  }
+  const ordinary = leastLoaded(free, special, random)
+  const [best] = sorted(ordinary ? [ordinary, ...few] : few, request)
+  if (!best) return
+  yield best
+  const others = free.flatMap(({ group, distance }) =>
+    group.numbers.filter((number) => number !== best && suits(number)).map((number) => ({ number, distance })),
+  )
+  yield* sorted(others, request)
+}
+
+/** Of the numbers that are not special, the nearest with the fewest pairs: any of them, each as likely as another. */
+function leastLoaded(free: Candidate[], special: ReadonlySet<string>, random: () => number): Suitable | undefined {
+  let [nearest, fewest] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  for (const { group, distance } of free) {
+    if (distance > nearest) continue
+    for (const { pairs, phone_number } of group.numbers) {
+      if ((distance === nearest && pairs >= fewest) || special.has(phone_number)) continue
+      nearest = distance
+      fewest = pairs
+    }
+  }
+  const equal: PoolNumber[] = []
+  for (const { group, distance } of free) {
+    if (distance !== nearest) continue
+    for (const number of group.numbers) if (number.pairs === fewest) equal.push(number)
+  }
+  // Special ones have not been left out, since asking of thousands takes longer than drawing again.
+  while (equal.length > 0) {
+    const [number] = equal.splice(Math.floor(random() * equal.length), 1)
+    if (number && !special.has(number.phone_number)) return { number, distance: nearest }
+  }
+  return undefined
+}
+
+type Suitable = { number: PoolNumber; distance: number }
+
+/**
  * Sorts by distance, stickiness, load, and whether the partner has the number, which only decides between equals:
  * people in one session may share a number, and in a small pool they have to. Numbers that are cooling down come after
  * all others, the one released longest ago first.
@@ -166,7 +242,7 @@ function areaDistance(home: string, area: string, request: NumberRequest): numbe
  * in a fixed order all of them would try the same number first, and all but one would lose it to the unique index,
  * again and again.
  */
-function inOrder(candidates: Candidate[], request: NumberRequest) {
+function sorted(candidates: Suitable[], request: NumberRequest): PoolNumber[] {
   const { cooling, last_used, number_selection_behavior, avoid, random } = request
   const direction = number_selection_behavior === 'prefer-sticky' ? -1 : 1
   const ranked = candidates.map(({ number, distance }) => ({

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import type { Participant, Service, Session } from '../db/schema.ts'
-import { coolDownOf, readCooling } from './cool-down.ts'
+import { coolDownOf, type History } from './cool-down.ts'
 import type { Identifier } from './e164.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
-import { checkCapabilities, type PoolNumber, rankNumbers } from './number-selection.ts'
+import { readPool } from './number-pools.ts'
+import { checkCapabilities, type NumberPool, type NumberRequest, rankNumbers } from './number-selection.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -20,9 +21,15 @@ export type NumberlessParticipant = Omit<
 
 /**
  * Tries to take a (number, person) pair: the unique index decides. The number's row is held against leaving the pool
- * until we commit. Undefined when the pair is taken or the number has left.
+ * until we commit. Undefined when the pair is taken or the number has left, or is reserved and nobody named it.
  */
-async function claimPair(trx: Store, row: NumberlessParticipant, number: { sid: string }, proxy_identifier: string) {
+async function claimPair(
+  trx: Store,
+  row: NumberlessParticipant,
+  number: { sid: string },
+  proxy_identifier: string,
+  by: 'name' | 'rank',
+) {
   const { rows } = await sql<Participant>`
     insert into participants (service_sid, sid, session_sid, account_sid, identifier_sealed, identifier_hash, friendly_name,
                               proxy_identifier, proxy_identifier_sid)
@@ -30,6 +37,7 @@ async function claimPair(trx: Store, row: NumberlessParticipant, number: { sid: 
            ${row.identifier_sealed}::bytea, ${row.identifier_hash}::bytea, ${row.friendly_name}::text,
            ${proxy_identifier}::text, n.sid
     from phone_numbers n where n.sid = ${number.sid} and n.service_sid = ${row.service_sid}
+      and (${by === 'name'} or not n.is_reserved)
     for key share of n
     on conflict do nothing
     returning *`.execute(trx.db)
@@ -49,7 +57,7 @@ export async function claimNamedNumber(
   checkChannel(person, session)
   checkCapabilities(number, session.mode)
   const proxy_identifier = person.channel ? `${person.channel}:${number.phone_number}` : number.phone_number
-  const claimed = await claimPair(trx, row, number, proxy_identifier)
+  const claimed = await claimPair(trx, row, number, proxy_identifier, 'name')
   if (!claimed) throw new ProxyError(80604)
   return claimed
 }
@@ -86,76 +94,60 @@ function checkChannel(person: Identifier, session: Session) {
   }
 }
 
-/** The best number of the pool that nobody takes first. `partner_hash` is whom the person is to meet, where known. */
+/** A person with what is known of them, and of their partner where they have one. */
+export type Seeker = { person: Identifier; history: History; partner: { proxy_identifier: string } | undefined }
+
+/** What the numbers of a pool are ranked by for this person in a session of this mode. */
+export const numberRequest = (
+  store: Store,
+  service: Service,
+  mode: Session['mode'],
+  { person, history, partner }: Seeker,
+  pool: NumberPool,
+): NumberRequest => ({
+  identifier: person.identifier,
+  country: person.country,
+  calling_code: person.calling_code,
+  mode,
+  geo_match_level: service.geo_match_level,
+  number_selection_behavior: service.number_selection_behavior,
+  pool,
+  taken: history.taken,
+  last_used: history.last_used,
+  cooling: history.cooling,
+  cool_down_mode: coolDownOf(service).cool_down_mode,
+  avoid: new Set(partner && [partner.proxy_identifier]),
+  radius_miles: store.rules.radius_miles,
+  match_calling_code: store.rules.match_calling_code,
+  random: Math.random,
+})
+
+/** The best number of the pool that nobody takes first. */
 export async function claimBestNumber(
   trx: Store,
   service: Service,
   session: Session,
-  person: Identifier,
   row: NumberlessParticipant,
-  others: { proxy_identifier: string }[],
-  partner_hash: Buffer | undefined,
+  seeker: Seeker,
 ): Promise<Participant> {
-  checkChannel(person, session)
+  checkChannel(seeker.person, session)
   // A channel address has no number of its own kind to be matched with: one has to be named.
-  if (person.channel) throw new ProxyError(80305)
-  const pool = await readPool(trx, service.sid)
-  const { taken, last_used } = await readHistory(trx, service.sid, row.identifier_hash)
-  const request = {
-    identifier: person.identifier,
-    mode: session.mode,
-    geo_match_level: service.geo_match_level,
-    number_selection_behavior: service.number_selection_behavior,
-    pool,
-    taken,
-    last_used,
-    cooling: await readCooling(trx, service, { identifier_hash: row.identifier_hash, partner_hash }),
-    cool_down_mode: coolDownOf(service).cool_down_mode,
-    avoid: new Set(others.map((other) => other.proxy_identifier)),
-    radius_miles: trx.rules.radius_miles,
-    match_calling_code: trx.rules.match_calling_code,
-    random: Math.random,
-  }
-  // Each refusal of the index means that somebody else was given that number for this person: rank what is left.
-  for (;;) {
-    for (const number of rankNumbers(request)) {
-      const claimed = await claimPair(trx, row, number, number.phone_number)
-      if (claimed) return claimed
-      taken.add(number.phone_number)
+  if (seeker.person.channel) throw new ProxyError(80305)
+  // Each refusal of the index means that somebody else was given that number for this person: rank what is left, and
+  // refuse only by what the pool is now.
+  for (let pool = await readPool(trx, service.sid), isFresh = false; ; ) {
+    const request = numberRequest(trx, service, session.mode, seeker, pool)
+    try {
+      for (const number of rankNumbers(request)) {
+        const claimed = await claimPair(trx, row, number, number.phone_number, 'rank')
+        number.pairs++
+        if (claimed) return claimed
+        seeker.history.taken.add(number.phone_number)
+      }
+    } catch (refusal) {
+      if (isFresh || !(refusal instanceof ProxyError)) throw refusal
+      pool = await readPool(trx, service.sid, 'fresh')
+      isFresh = true
     }
-  }
-}
-
-async function readPool(trx: Store, service_sid: string): Promise<PoolNumber[]> {
-  return await trx.db
-    .selectFrom('phone_numbers as n')
-    .select(['n.sid', 'n.phone_number', 'n.iso_country', 'n.capabilities', 'n.is_reserved'])
-    .select(
-      sql<number>`(select count(*)::int from participants p
-        where p.service_sid = n.service_sid and p.proxy_identifier = n.phone_number and p.date_released is null)`.as(
-        'pairs',
-      ),
-    )
-    .where('n.service_sid', '=', service_sid)
-    .orderBy('n.sid')
-    .execute()
-}
-
-/** Which numbers this person holds now, and when each was last given to them. */
-async function readHistory(trx: Store, service_sid: string, identifier_hash: Buffer) {
-  const rows = await trx.db
-    .selectFrom('participants')
-    .select([
-      'proxy_identifier',
-      sql<Date>`max(date_created)`.as('last_used'),
-      sql<boolean>`bool_or(date_released is null)`.as('is_live'),
-    ])
-    .where('service_sid', '=', service_sid)
-    .where('identifier_hash', '=', identifier_hash)
-    .groupBy('proxy_identifier')
-    .execute()
-  return {
-    taken: new Set(rows.filter((row) => row.is_live).map((row) => row.proxy_identifier)),
-    last_used: new Map(rows.map((row) => [row.proxy_identifier, row.last_used.getTime()])),
   }
 }

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import type { Participant, Service, Session } from '../db/schema.ts'
-import { refuseCooling } from './cool-down.ts'
-import { type Identifier, maskLastFour, parseIdentifier } from './e164.ts'
+import { type History, type Meeting, readHistories, refuseCooling } from './cool-down.ts'
+import { maskLastFour, parseIdentifier, withoutChannel } from './e164.ts'
 import { ProxyError } from './errors.ts'
+import { noteReleased } from './number-pools.ts'
 import { cancelQueuedMessages } from './outbound.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
-import { claimBestNumber, claimNamedNumber, type NamedNumber } from './pairs.ts'
+import { claimBestNumber, claimNamedNumber, type NamedNumber, type NumberlessParticipant } from './pairs.ts'
 import { closeExpiredSessions, isLive, lockSession } from './session-state.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -49,24 +50,13 @@ export async function addParticipant(
   const person = parseIdentifier(params.identifier, trx.rules.number_validation)
   const identifier_hash = trx.keys.blindIndex(person.identifier)
   const others = await checkRoster(trx, session, identifier_hash)
-  await refuseOwnNumber(trx, service, person)
-  await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash })
-
   const partner_hash = others[0]?.identifier_hash ?? hashOf(trx, joining.partner)
-  const sid = newSid('KP')
-  const row = {
-    service_sid: service.sid,
-    sid,
-    session_sid: session.sid,
-    account_sid: service.account_sid,
-    identifier_sealed: trx.keys.seal(`${sid}/identifier`, person.identifier),
-    identifier_hash,
-    friendly_name: params.friendly_name ?? null,
-  }
+  const history = await settleHistory(trx, service, { identifier: person.identifier, identifier_hash, partner_hash })
+  const row = participantRow(trx, service, session, { ...params, identifier: person.identifier, identifier_hash })
   const participant =
     params.proxy_identifier || params.proxy_identifier_sid
       ? await claimNamedNumber(trx, service, session, person, row, params)
-      : await claimBestNumber(trx, service, session, person, row, others, partner_hash)
+      : await claimBestNumber(trx, service, session, row, { person, history, partner: others[0] })
   const judged = [
     { ...participant, partner_hash },
     ...others.map((other) => ({ ...other, partner_hash: identifier_hash })),
@@ -78,6 +68,35 @@ export async function addParticipant(
     judged.filter((member) => !(caller_hash && member.identifier_hash.equals(caller_hash))),
   )
   return { ...participant, identifier: person.identifier }
+}
+
+/** A new participant but for the number. */
+export function participantRow(
+  { keys }: Store,
+  service: Service,
+  session: { sid: string },
+  params: { identifier: string; identifier_hash: Buffer; friendly_name?: string | undefined },
+): NumberlessParticipant {
+  const sid = newSid('KP')
+  return {
+    service_sid: service.sid,
+    sid,
+    session_sid: session.sid,
+    account_sid: service.account_sid,
+    identifier_sealed: keys.seal(`${sid}/identifier`, params.identifier),
+    identifier_hash: params.identifier_hash,
+    friendly_name: params.friendly_name ?? null,
+  }
+}
+
+/** What is known of somebody who joins, with what has run out closed first where it holds a number of theirs. */
+async function settleHistory(trx: Store, service: Service, meeting: Meeting): Promise<History> {
+  const [history] = await readHistories(trx, service, [meeting])
+  // One of our own numbers as a person would send messages round in circles.
+  if (history.is_own) throw new ProxyError(80404, { identifier: maskLastFour(withoutChannel(meeting.identifier)) })
+  if (!history.outlived) return history
+  await closeExpiredSessions(trx, { service_sid: service.sid, identifier_hash: meeting.identifier_hash })
+  return (await readHistories(trx, service, [meeting]))[0]
 }
 
 /** Undefined also for what is no identifier: that is refused when it is its turn. */
@@ -103,18 +122,6 @@ async function checkRoster(trx: Store, session: Session, identifier_hash: Buffer
   const present = roster.filter((member) => !member.date_deleted)
   if (present.length >= MAX_PARTICIPANTS) throw new ProxyError(80609)
   return present
-}
-
-/** One of our own numbers as a person would send messages round in circles. */
-async function refuseOwnNumber(trx: Store, service: Service, person: Identifier) {
-  const number = person.identifier.slice(person.identifier.indexOf(':') + 1)
-  const own = await trx.db
-    .selectFrom('phone_numbers')
-    .select('sid')
-    .where('phone_number', '=', number)
-    .where('service_sid', '=', service.sid)
-    .executeTakeFirst()
-  if (own) throw new ProxyError(80404, { identifier: maskLastFour(number) })
 }
 
 /** Adds a person to a session that is there already. Undefined when the session is gone. */
@@ -183,9 +190,11 @@ export async function removeParticipant(
       .where('session_sid', '=', session_sid)
       .where('sid', '=', sid)
       .where('date_deleted', 'is', null)
-      .returning('sid')
+      .returning('proxy_identifier')
       .executeTakeFirst()
-    if (removed) await cancelQueuedMessages(trx, session, sid)
-    return removed !== undefined
+    if (!removed) return false
+    noteReleased(trx, service_sid, [removed])
+    await cancelQueuedMessages(trx, session, sid)
+    return true
   })
 }

@@ -4,6 +4,7 @@ import { CarrierError, type CarrierNumber } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { recordEvent } from './events.ts'
+import { forgetPool } from './number-pools.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { closeExpiredSessions } from './session-state.ts'
 import { isSid, newSid } from './sid.ts'
@@ -179,7 +180,7 @@ export async function addToPool(
   number: PhoneNumber,
   is_reserved: boolean,
 ): Promise<PoolMember> {
-  return await inTransaction(store, async (trx) => {
+  const added = await inTransaction(store, async (trx) => {
     // Adding is serialised per service, so that the count below stays true until we commit.
     const held = await trx.db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
     if (held.length === 0) throw new ProxyError(20404, { resource: `/Services/${service.sid}` })
@@ -202,6 +203,8 @@ export async function addToPool(
     if (!added) refuseTaken(member, service)
     return { ...member, in_use: 0 }
   })
+  forgetPool(store, service.sid)
+  return added
 }
 
 async function checkRoom(store: Store, service: Service, is_reserved: boolean) {
@@ -222,7 +225,7 @@ async function checkRoom(store: Store, service: Service, is_reserved: boolean) {
 /** Reserving does not disturb sessions that use the number: it is the way to drain one. */
 export async function setReserved(store: Store, member: PoolMember, is_reserved: boolean): Promise<PoolMember> {
   if (member.is_reserved === is_reserved) return member
-  return await inTransaction(store, async (trx) => {
+  const changed = await inTransaction(store, async (trx) => {
     const service = await trx.db
       .selectFrom('services')
       .selectAll()
@@ -241,6 +244,8 @@ export async function setReserved(store: Store, member: PoolMember, is_reserved:
     if (!updated) throw new ProxyError(80503)
     return { ...updated, in_use: member.in_use }
   })
+  forgetPool(store, member.service_sid ?? '')
+  return changed
 }
 
 /**
@@ -269,6 +274,7 @@ export async function removeFromPool(store: Store, service: Service, member: Poo
       .where('service_sid', '=', service.sid)
       .execute()
   })
+  forgetPool(store, service.sid)
 }
 
 /** Numbers that left their pool and whose webhooks are to be put back now. */

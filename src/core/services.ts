@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import type { GeoMatchLevel, InterceptFailure, NumberSelectionBehavior, Service } from '../db/schema.ts'
+import { findServiceStatement } from '../db/statements/find-service.ts'
 import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
 import { checkCallbackUrl } from './callback-url.ts'
 import { type CoolDown, rememberPairs } from './cool-down.ts'
 import { markForDeletion } from './erase.ts'
 import { ProxyError } from './errors.ts'
+import { forgetPool } from './number-pools.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -44,13 +46,10 @@ export async function createService(
   return service
 }
 
-export const findService = (store: Store, account_sid: string, sid: string) =>
-  store.db
-    .selectFrom('services')
-    .selectAll()
-    .where('account_sid', '=', account_sid)
-    .where('sid', '=', sid)
-    .executeTakeFirst()
+export async function findService(store: Store, account_sid: string, sid: string): Promise<Service | undefined> {
+  const service = await findServiceStatement(store.pool, sid)
+  return service?.account_sid === account_sid ? service : undefined
+}
 
 /** The service that a row belongs to. What a client names is found by the account, too: `findService`. */
 export const serviceOf = (store: Store, { service_sid }: { service_sid: string }): Promise<Service | undefined> =>
@@ -147,6 +146,7 @@ export async function deleteService(store: Store, service: Service): Promise<voi
       .execute()
     await db.deleteFrom('services').where('sid', '=', service.sid).execute()
   })
+  forgetPool(store, service.sid)
 }
 
 function checkCallbackUrls(store: Store, params: ServiceParams) {

@@ -2,6 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import type { ClosedReason, Service, Session } from '../db/schema.ts'
 import { refuseCooling } from './cool-down.ts'
 import { ProxyError } from './errors.ts'
+import { noteReleased } from './number-pools.ts'
 import { cancelQueuedMessages } from './outbound.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -104,13 +105,15 @@ export async function closeSession(trx: Store, session: Session, reason: ClosedR
     .where('sid', '=', session.sid)
     .returningAll()
     .executeTakeFirstOrThrow()
-  await trx.db
+  const released = await trx.db
     .updateTable('participants')
     .set({ date_released: sql`now()` })
     .where('service_sid', '=', session.service_sid)
     .where('session_sid', '=', session.sid)
     .where('date_released', 'is', null)
+    .returning('proxy_identifier')
     .execute()
+  noteReleased(trx, session.service_sid, released)
   await cancelQueuedMessages(trx, session)
   return closed
 }

@@ -1,47 +1,31 @@
 import { type SqlBool, sql } from 'kysely'
-import type { Service, Session, SessionMode } from '../db/schema.ts'
+import type { Service, Session } from '../db/schema.ts'
 import { rememberPairs } from './cool-down.ts'
 import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
+import { noteReleased } from './number-pools.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
-import { addParticipant, type NewParticipant } from './participants.ts'
+import { addParticipant } from './participants.ts'
+import { createPlainly, type NewSession, sessionRow } from './plain-sessions.ts'
 import { holdService } from './services.ts'
-import { closeSession, expired, isLive, lockSession, type RequestedStatus, sessionsOf } from './session-state.ts'
-import { newSid } from './sid.ts'
+import { closeSession, expired, isLive, lockSession, sessionsOf } from './session-state.ts'
 import { inTransaction, type Store } from './store.ts'
-
-export type NewSession = {
-  unique_name?: string | undefined
-  date_expiry?: Date | undefined
-  ttl?: number | undefined
-  mode?: SessionMode | undefined
-  status?: RequestedStatus | undefined
-  participants?: NewParticipant[] | undefined
-}
 
 /**
  * Creates a session with its participants, or nothing at all. Throws 80603 for a taken name, 80609 for a third
  * participant, 80701 for an expiry in the past, and what `addParticipant` throws.
  */
 export async function createSession(store: Store, service: Service, params: NewSession): Promise<Session> {
-  const { participants = [], status = 'open', date_expiry = null, unique_name = null } = params
+  const { participants = [], status = 'open' } = params
   if (status === 'failed' || status === 'unknown') throw new ProxyError(80608)
   if (participants.length > 2) throw new ProxyError(80609)
+  const plain = await createPlainly(store, service, params)
+  if (plain) return plain
   return await inTransaction(store, async (trx) => {
     await holdService(trx, service)
     const session = await trx.db
       .insertInto('sessions')
-      .values({
-        service_sid: service.sid,
-        sid: newSid('KC'),
-        account_sid: service.account_sid,
-        unique_name,
-        status: status === 'in-progress' ? 'in-progress' : 'open',
-        mode: params.mode ?? 'voice-and-message',
-        ttl: params.ttl ?? service.default_ttl,
-        date_expiry,
-        date_started: status === 'in-progress' ? sql`now()` : null,
-      })
+      .values({ ...sessionRow(service, params), date_started: status === 'in-progress' ? sql`now()` : null })
       .onConflict((named) =>
         named.columns(['service_sid', 'unique_name']).where('unique_name', 'is not', null).doNothing(),
       )
@@ -50,7 +34,7 @@ export async function createSession(store: Store, service: Service, params: NewS
       .executeTakeFirst()
     if (!session) throw new ProxyError(80603)
     const { is_past, ...created } = session
-    if (date_expiry && is_past) throw invalidParameter('DateExpiry', 'It is in the past.')
+    if (params.date_expiry && is_past) throw invalidParameter('DateExpiry', 'It is in the past.')
     for (const [at, participant] of participants.entries()) {
       await addParticipant(trx, service, created, participant, { partner: participants[1 - at]?.identifier })
     }
@@ -94,7 +78,17 @@ export async function deleteSession(store: Store, service_sid: string, sid: stri
       .executeTakeFirst()
     if (!deleted) return false
     await rememberPairs(trx, { service_sid, session_sid: sid })
-    await db.deleteFrom('participants').where('service_sid', '=', service_sid).where('session_sid', '=', sid).execute()
+    const gone = await db
+      .deleteFrom('participants')
+      .where('service_sid', '=', service_sid)
+      .where('session_sid', '=', sid)
+      .returning(['proxy_identifier', 'date_released'])
+      .execute()
+    noteReleased(
+      trx,
+      service_sid,
+      gone.filter(({ date_released }) => !date_released),
+    )
     await eraseInteractions(db, { service_sid, session_sid: sid })
     return true
   })

@@ -1,0 +1,103 @@
+import { groupNumbers, type NumberPool, type PoolNumber } from './number-selection.ts'
+import type { Keyring } from './seal.ts'
+import type { Store } from './store.ts'
+import { openKysely } from './store.ts'
+
+/**
+ * The pool of each service in memory, with how many live pairs each number has, since every create needs all of it and
+ * counting pairs takes longer the more there are. What stands here may be out of date, because another server has changed
+ * the pool a moment ago: the statement that takes a pair looks at the number again, and nobody is refused before the
+ * pool was read fresh.
+ *
+ * Pairs are counted anew in the background, no more often than lets it take a fiftieth of the time. In between, what this
+ * server gives and releases is counted as it happens.
+ */
+type Known = { pool?: NumberPool; read_at: number; counted_at?: number; count_took_ms: number }
+
+const READ_MS = 1_000
+const COUNT_MS = 1_000
+const COUNT_SHARE = 1 / 50
+/** In all pools together, some 400 bytes each. */
+const MOST_NUMBERS = 100_000
+
+/** By what all stores of a server have in common, those with a transaction or a time limit too. */
+const servers = new WeakMap<Keyring, Map<string, Known>>()
+
+function poolsOf({ keys }: Pick<Store, 'keys'>): Map<string, Known> {
+  const pools = servers.get(keys) ?? new Map<string, Known>()
+  servers.set(keys, pools)
+  return pools
+}
+
+/** `fresh` is as it stands in the database now. */
+export async function readPool(
+  store: Store,
+  service_sid: string,
+  how: 'recent' | 'fresh' = 'recent',
+): Promise<NumberPool> {
+  const known = poolsOf(store).get(service_sid) ?? remember(store, service_sid)
+  const now = performance.now()
+  let pool = known.pool
+  if (!pool || how === 'fresh' || now - known.read_at > READ_MS) {
+    // Who comes meanwhile takes what is there.
+    known.read_at = now
+    const rows = await readNumbers(store, service_sid)
+    pool = groupNumbers(
+      rows.map((row) => ({ ...row, pairs: known.pool?.members.get(row.phone_number)?.number.pairs ?? 0 })),
+    )
+    known.pool = pool
+  }
+  if (known.counted_at === undefined) await countPairs(store, service_sid, known)
+  else if (now - known.counted_at > Math.max(COUNT_MS, known.count_took_ms / COUNT_SHARE)) {
+    // On a connection of its own, which a transaction must not wait for. If it fails, the next one does it.
+    const outside = { ...store, db: openKysely(store.pool) }
+    void countPairs(outside, service_sid, known).catch(() => undefined)
+  }
+  return pool
+}
+
+function remember(store: Store, service_sid: string): Known {
+  const pools = poolsOf(store)
+  const numbers = [...pools.values()].reduce((sum, { pool }) => sum + (pool?.members.size ?? 0), 0)
+  if (numbers > MOST_NUMBERS) pools.clear()
+  const known: Known = { read_at: 0, count_took_ms: 0 }
+  pools.set(service_sid, known)
+  return known
+}
+
+/** After a change of the pool: also whoever reads it at this moment does not bring back what was there before. */
+export function forgetPool(store: Store, service_sid: string): void {
+  poolsOf(store).delete(service_sid)
+}
+
+/** Pairs that were released; whether they are in the end is for the next count. */
+export function noteReleased(store: Store, service_sid: string, released: { proxy_identifier: string }[]): void {
+  const pool = poolsOf(store).get(service_sid)?.pool
+  for (const { proxy_identifier } of released) {
+    const number = pool?.members.get(proxy_identifier)?.number
+    if (number && number.pairs > 0) number.pairs--
+  }
+}
+
+const readNumbers = (store: Store, service_sid: string): Promise<Omit<PoolNumber, 'pairs'>[]> =>
+  store.db
+    .selectFrom('phone_numbers')
+    .select(['sid', 'phone_number', 'iso_country', 'capabilities', 'is_reserved'])
+    .where('service_sid', '=', service_sid)
+    .orderBy('sid')
+    .execute()
+
+async function countPairs(store: Store, service_sid: string, known: Known): Promise<void> {
+  const began = performance.now()
+  known.counted_at = began
+  const rows = await store.db
+    .selectFrom('participants')
+    .select(['proxy_identifier', ({ fn }) => fn.countAll<string>().as('pairs')])
+    .where('service_sid', '=', service_sid)
+    .where('date_released', 'is', null)
+    .groupBy('proxy_identifier')
+    .execute()
+  const counts = new Map(rows.map(({ proxy_identifier, pairs }) => [proxy_identifier, Number(pairs)]))
+  for (const { number } of known.pool?.members.values() ?? []) number.pairs = counts.get(number.phone_number) ?? 0
+  known.count_took_ms = performance.now() - began
+}
