@@ -61,13 +61,15 @@ const { values: options, positionals } = readCommandLine(COMMAND, {
   },
 })
 
+const named = positionals.map((id) => id.toUpperCase())
+
 if (options.help) console.log(HELP)
 else process.exitCode = await main()
 
 async function main(): Promise<number> {
   const problem = findUsageProblem()
   if (problem) refuse(COMMAND, problem)
-  const wanted = PROOFS.filter(({ id }) => positionals.length === 0 || positionals.includes(id))
+  const wanted = PROOFS.filter(({ id }) => named.length === 0 || named.includes(id))
   const server = await startPostgres()
   process.env.MASKLINE_TEST_POSTGRES = server.url
   // Whoever does not want to wait leaves no PostgreSQL behind.
@@ -86,7 +88,7 @@ async function main(): Promise<number> {
 }
 
 function findUsageProblem(): string | undefined {
-  const unknown = positionals.find((wanted) => !PROOFS.some(({ id }) => id === wanted))
+  const unknown = named.find((wanted) => !PROOFS.some(({ id }) => id === wanted))
   if (unknown) return `There is no proof ${unknown}.`
   if (options.size !== undefined && !/^[1-9]\d{0,6}$/.test(options.size)) return 'Give --size a whole number.'
   if (options.seed !== undefined && !/^\d{1,9}$/.test(options.seed)) return 'Give --seed a whole number.'

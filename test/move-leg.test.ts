@@ -110,3 +110,14 @@ test('a report that cannot be stored, or is of no leg of its carrier, harms none
     ...right.map(() => 'sent'),
   ])
 })
+
+test('what was blocked or deleted has no leg that could move', async () => {
+  const server = await getServer()
+  const service = await makeService(server)
+  for (const outcome of ['blocked', 'deleted']) {
+    const leg = await makeLeg(service)
+    await rows(server, 'update interactions set outcome = $1 where sid = $2', [outcome, leg.sid])
+    assert.equal(await moveLegStatement(server.store.pool, reported(leg, 'canceled', { carrier_sid: null })), undefined)
+    assert.equal(await statusOf(leg), null)
+  }
+})

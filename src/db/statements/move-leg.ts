@@ -20,7 +20,7 @@ leg as materialized (
          m.status = 'completed' or s.greeting is not null or s.recording
            or s.voicemail is not null and m.status <> 'canceled' as was_answered
   from move m join interactions i on i.service_sid = $1 and i.sid = m.sid left join services s on s.sid = i.service_sid
-  where i.outcome <> 'deleted' and (m.carrier_sid is null or i.outbound_carrier_sid = m.carrier_sid)
+  where i.outcome not in ('deleted', 'blocked') and (m.carrier_sid is null or i.outbound_carrier_sid = m.carrier_sid)
     and (m.carrier_leg_id is null or i.outbound_carrier_id is null or i.outbound_carrier_id = m.carrier_leg_id)
   order by i.sid
   for update of i
