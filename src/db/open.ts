@@ -63,16 +63,14 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
     max,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     application_name: 'maskline',
+    onConnect: (client) => client.query(PLAN_ONCE),
   })
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on('error', (error) => {
     if (!pool.ending) log.warn({ err: error }, 'an idle database connection was lost')
   })
-  pool.on('connect', (client) => {
-    // One that is in use tells its query; it too would end the process if nobody listened besides.
-    client.on('error', () => undefined)
-    client.query(PLAN_ONCE).catch((error) => log.warn({ err: error }, 'a connection plans every statement anew'))
-  })
+  // One that is in use tells its query; it too would end the process if nobody listened besides.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   try {
     await checkServer(pool)
     return pool
