@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { after, before, type TestContext, test } from 'node:test'
+import pg from 'pg'
+import { createApiKey } from '../src/core/accounts.ts'
+import { forgetExpiredMedia } from '../src/core/media.ts'
+import { listInventory } from '../src/core/phone-numbers.ts'
+import { purgeOldRecords } from '../src/core/retention.ts'
+import { sweepExpiredSessions } from '../src/core/session-state.ts'
+import { purgeClosedSessions } from '../src/core/sessions.ts'
+import { isSid } from '../src/core/sid.ts'
+import { renewClaims } from '../src/db/statements/claim-interactions.ts'
+import { exchangeCounts } from '../src/db/statements/exchange-counts.ts'
+import { liveIn } from './support/lived-in.ts'
+import { fillWithMany } from './support/many-rows.ts'
+import { findGrowing, indexesOf, plansOf, type Statement, watchStatements } from './support/plans.ts'
+import { openSession, participant, rows } from './support/proxy-api.ts'
+import { startServer, type TestServer } from './support/server.ts'
+
+/** Those that have the more rows the more customers there are, or the more these do. */
+const GROWING = [
+  ...['accounts', 'carriers', 'services', 'phone_numbers', 'sessions', 'participants', 'interactions', 'media'],
+  ...['callbacks', 'callback_attempts', 'recordings', 'events', 'idempotency_keys', 'released_pairs'],
+]
+
+const EXCEPTIONS = [
+  {
+    pattern: /: (delete from|update) "\w+" (set .*)?where "service_sid" = \$\d+$/,
+    why: 'a service goes with all it has',
+  },
+  { pattern: /: reads all of one owner by phone_numbers_service: /, why: 'a pool has at most 5,500 numbers' },
+  {
+    pattern: /: reads all of one owner by phone_numbers_account: /,
+    why: 'an operator has the numbers of an account listed',
+  },
+]
+
+/** Those of the tests themselves. */
+const ASKED_BY_TESTS = /count\(\*\)::int as count from|\) as due$|ttl \+ 5/
+
+const MANY = { sessions: 20_000, interactions: 50_000 }
+
+/** What there is beside what `fillWithMany` makes for one `$service` of an `$account` with a `$carrier`; `at` counts. */
+const MORE: Record<string, { rows: number; insert: string }> = {
+  accounts: {
+    rows: 5_000,
+    insert: `(sid, friendly_name, auth_token_sealed, auth_token_digest) select 'AC' || at, '', '', ''`,
+  },
+  api_keys: {
+    rows: 5_000,
+    insert: `(sid, account_sid, friendly_name, secret_digest) select 'SK' || at, 'AC' || at, '', ''`,
+  },
+  carriers: {
+    rows: 5_000,
+    insert: `(sid, account_sid, kind, friendly_name, credentials_sealed) select 'CR' || at, 'AC' || at, 'twilio', '', ''`,
+  },
+  services: {
+    rows: 5_000,
+    insert: `(sid, account_sid, unique_name, default_ttl, geo_match_level, number_selection_behavior)
+      select 'KS' || at, 'AC' || at, at, 0, 'country', 'prefer-sticky'`,
+  },
+  phone_numbers: {
+    rows: 20_000,
+    insert: `(sid, account_sid, carrier_sid, carrier_number_sid, phone_number, friendly_name, capabilities, service_sid)
+      select 'PN' || at, 'AC' || 1 + at % 5000, 'CR' || 1 + at % 5000, at, '+' || 999000000 + at, '', '{}',
+        'KS' || 1 + at % 5000`,
+  },
+  interactions: {
+    rows: 10_000,
+    insert: `(service_sid, sid, account_sid, carrier_sid, event_id, type, origin, outcome, date_created)
+      select $service, 'KI' || at, $account, $carrier, 'SM' || at, 'message', 'inbound', 'out-of-session', now() - at * interval '5 minutes'`,
+  },
+  media: {
+    rows: 20_000,
+    insert: `(service_sid, interaction_sid, position, token, state, source_url_sealed, expires_at)
+      select $service, 'KI' || at, 0, at, 'hosted', '', case when at % 20 = 0 then now() + at * interval '1 second' end`,
+  },
+  callbacks: {
+    rows: 20_000,
+    insert: `(service_sid, sid, account_sid, interaction_sid, url, interaction_date_updated, due_at, date_created)
+      select $service, 'KB' || at, $account, 'KI' || at, '', now(), case when at % 100 = 0 then now() end,
+        now() - at * interval '5 minutes'`,
+  },
+  callback_attempts: {
+    rows: 40_000,
+    insert: `(service_sid, sid, account_sid, interaction_sid, kind, url, attempt, duration_ms, date_created)
+      select $service, 'KT' || at, $account, 'KI' || at, 'status', 'https://example.com/status', 1, 20, now() - at * interval '2 minutes'`,
+  },
+  recordings: {
+    rows: 20_000,
+    insert: `(service_sid, sid, account_sid, interaction_sid, kind, carrier_sid, carrier_recording_id, source_url_sealed,
+        duration_s) select $service, 'RE' || at, $account, 'KI' || at, 'call', $carrier, at, '', 10`,
+  },
+  events: {
+    rows: 20_000,
+    insert: `(service_sid, sid, account_sid, error_code, level, message, date_created)
+      select case when at % 2000 = 0 then $service else 'KS' || at end, 'NO' || at, $account,
+        case when at % 500 = 1 then 80905 else 80902 end, 'warning', 'Something happened', now() - at * interval '5 minutes'`,
+  },
+  idempotency_keys: {
+    rows: 20_000,
+    insert: `(account_sid, key, request_digest, date_created) select $account, at, '', now() - at * interval '4 seconds'`,
+  },
+  released_pairs: {
+    rows: 20_000,
+    insert: `(service_sid, sid, identifier_hash, proxy_identifier, date_released, kept_until)
+      select $service, 'KP' || at, sha256(int4send(at)), '+' || at, now(), now() + at * interval '1 minute'`,
+  },
+}
+
+const cleanups: (() => unknown)[] = []
+let client: pg.Client
+let statements: Statement[]
+let sizes: Map<string, number>
+
+before(async () => {
+  const t = { after: (clean?: unknown) => void cleanups.push(clean as () => unknown) } as TestContext
+  const server = await startServer(t)
+  const watched = watchStatements()
+  await doEverything(t, server)
+  const caught = watched.stop()
+  await fill(server)
+  const [many] = await rows(server, `select sid, account_sid from services where unique_name like 'many-%'`)
+  statements = caught.filter(({ text }) => !ASKED_BY_TESTS.test(text)).map((statement) => ofService(statement, many))
+  await server.stop()
+  client = new pg.Client({ connectionString: server.database_url })
+  await client.connect()
+  cleanups.push(() => client.end())
+  const found = await client.query('select relname, reltuples from pg_class where relname = any($1)', [GROWING])
+  sizes = new Map(found.rows.map(({ relname, reltuples }) => [relname, reltuples]))
+  await client.query('set plan_cache_mode = force_generic_plan')
+})
+
+after(async () => {
+  for (const clean of cleanups.reverse()) await clean()
+})
+
+/** As if the service and the account that a statement is about were those with many rows. */
+function ofService({ values, ...statement }: Statement, many: { sid: string; account_sid: string }): Statement {
+  const replaced = values.map((value) => {
+    if (typeof value !== 'string') return value
+    return isSid('KS', value) ? many.sid : isSid('AC', value) ? many.account_sid : value
+  })
+  return { ...statement, values: replaced }
+}
+
+async function fill(server: TestServer) {
+  await fillWithMany(server.store, MANY)
+  const [{ service, account, carrier }] = await rows(
+    server,
+    `select s.sid as service, account_sid as account, c.sid as carrier
+     from services s join carriers c using (account_sid) where s.unique_name like 'many-%'`,
+  )
+  for (const [table, { rows: count, insert }] of Object.entries(MORE)) {
+    const text = insert
+      .replaceAll('$service', `'${service}'`)
+      .replaceAll('$account', `'${account}'`)
+      .replaceAll('$carrier', `'${carrier}'`)
+    await rows(server, `insert into ${table} ${text} from generate_series(1, ${count}) at`)
+  }
+  await rows(server, 'vacuum analyze')
+}
+
+/** Whatever a server does that asks its database. */
+async function doEverything(t: TestContext, server: TestServer) {
+  const { store, get, post } = server
+  const { service, talk, quiet, others } = await liveIn(t, server)
+  const people = ['+14155550197', '+14155550198'].map((number) => participant(number))
+  const made = await openSession(server, service, { UniqueName: 'by name', Participants: people })
+  await openSession(server, service, { UniqueName: 'by name' }).catch(() => undefined)
+  await post(made.path, { Ttl: '60' })
+  await post(`${service.path}/Sessions`, {}, { 'Idempotency-Key': 'a key' })
+  await post(`${service.path}/PhoneNumbers/${service.numbers[0]?.sid}`, { IsReserved: 'true' })
+  for (const [path, prefix] of [
+    ['/v1/Services', 'KS'],
+    [`${service.path}/Sessions`, 'KC'],
+    [`${service.path}/PhoneNumbers`, 'PN'],
+    [`${talk.session.path}/Participants`, 'KP'],
+    [`${talk.session.path}/Interactions`, 'KI'],
+    [`${talk.session.path}/Participants/${talk.bob.sid}/MessageInteractions`, 'KI'],
+    ['/maskline/v1/Events', 'NO'],
+    ['/maskline/v1/Events?ErrorCode=80905', 'NO'],
+    [`/maskline/v1/Events?ServiceSid=${service.sid}`, 'NO'],
+    [`/maskline/v1/Events?ErrorCode=80905&ServiceSid=${service.sid}`, 'NO'],
+    [`/maskline/v1/Services/${service.sid}/Recordings`, 'RE'],
+  ] as const) {
+    const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
+    const first = await get(query(''))
+    assert.equal(first.status, 200, first.text)
+    const middle = `${prefix}${'7'.repeat(32)}`
+    for (const token of [`&Page=1&PageToken=PA${middle}`, `&Page=1&PageToken=PB${middle}`, '&Page=2']) {
+      assert.equal((await get(query(token))).status, 200, query(token))
+    }
+  }
+  for (const path of [
+    `${service.path}/Sessions/by%20name`,
+    `${service.path}/PhoneNumbers/${service.numbers[0]?.sid}`,
+    `${talk.session.path}/Participants/${talk.bob.sid}`,
+  ]) {
+    assert.equal((await get(path)).status, 200, path)
+  }
+  assert.equal((await get(`/media/${service.sid}/${'0'.repeat(32)}`)).status, 404)
+  await listInventory(store, server.account.sid)
+  await server.delete(quiet.session.path)
+  const { key, secret } = await createApiKey(store, { account_sid: others.account.sid, friendly_name: 'a key' })
+  const authorization = `Basic ${Buffer.from(`${key.sid}:${secret}`).toString('base64')}`
+  assert.equal((await server.call('/v1/Services', { headers: { authorization } })).status, 200)
+  await exchangeCounts(store.pool, {
+    server: 'this',
+    told: [{ key: 'a key', counts: [1] }],
+    slot_age_ms: 1,
+    window_ms: 1,
+  })
+  await renewClaims(store.pool, [{ service_sid: service.sid, sid: 'KI0' }], 25)
+  await sweepExpiredSessions(store, 10)
+  await purgeClosedSessions(store, 10)
+  await forgetExpiredMedia(store)
+  await purgeOldRecords(store)
+}
+
+test('every statement finds what it needs by an index, at a cost that does not grow with the tables', async () => {
+  const complaints = await allComplaints()
+  const isExcepted = (complaint: string) => EXCEPTIONS.some(({ pattern }) => pattern.test(complaint))
+  assert.deepEqual(
+    complaints.filter((complaint) => !isExcepted(complaint)),
+    [],
+  )
+  for (const { pattern, why } of EXCEPTIONS) {
+    assert.ok(
+      complaints.some((complaint) => pattern.test(complaint)),
+      `no statement needs the exception any more that ${why}`,
+    )
+  }
+})
+
+test('no statement of src/db/statements was left out', () => {
+  const folder = new URL('../src/db/statements/', import.meta.url)
+  const texts = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+  const names = texts.flatMap((text) => [...text.matchAll(/\bname: '([a-z-]+)'/g)].map(([, name]) => name))
+  assert.ok(names.length > 5)
+  const seen = new Set(statements.map(({ name }) => name))
+  assert.deepEqual(
+    names.filter((name) => !seen.has(name)),
+    [],
+  )
+})
+
+test('every index is used by some plan, and control: without one of them some statement is complained about', async () => {
+  const used = new Set<string>()
+  for (const statement of statements) {
+    for (const plan of Object.values(await plansOf(client, statement)))
+      for (const name of indexesOf(plan)) used.add(name)
+  }
+  const { rows: indexes } = await client.query(
+    `select i.relname as name from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+     where t.relname = any($1) and not x.indisunique order by 1`,
+    [GROWING],
+  )
+  assert.deepEqual(
+    indexes.map(({ name }) => name).filter((name) => !used.has(name)),
+    [],
+  )
+  for (const name of [
+    'interactions_due',
+    'callbacks_due',
+    'participants_identifier',
+    'interactions_session',
+    'events_code',
+  ]) {
+    await client.query('begin')
+    await client.query(`drop index ${name}`)
+    const complaints = await allComplaints()
+    await client.query('rollback')
+    assert.ok(
+      complaints.some((complaint) => !EXCEPTIONS.some(({ pattern }) => pattern.test(complaint))),
+      `nobody misses ${name}`,
+    )
+  }
+})
+
+async function allComplaints(): Promise<string[]> {
+  const complaints: string[] = []
+  for (const statement of statements) complaints.push(...(await complaintsAbout(statement)))
+  return complaints
+}
+
+async function complaintsAbout(statement: Statement): Promise<string[]> {
+  const text = statement.text.replace(/\s+/g, ' ')
+  return Object.entries(await plansOf(client, statement)).flatMap(([which, plan]) =>
+    findGrowing(plan, sizes).map((complaint) => `${which}: ${complaint}: ${text}`),
+  )
+}
