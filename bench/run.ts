@@ -25,7 +25,7 @@ const BENCHMARKS: Benchmark[] = [
   ...[inbound, throughCarrier, acknowledgement, endToEnd, callbacks],
   ...[create, createRate, fetchSession, listSessions],
   ...[growthInbound, growthCreate, growthPoolInbound, growthPoolCreate],
-  ...[overload, memory, memoryLoaded],
+  ...[overload, isolation, memory, memoryLoaded],
 ]
 
 /** The full form, and a short one that shows whether every benchmark still measures; its figures say little. */
