@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import pg from 'pg'
 import { requestBytes } from '../bench/programs/connection.ts'
 import { type LoadResult, runRate } from '../bench/programs/loops.ts'
 import { type Asked, createRateLimiter } from '../src/core/rate-limit.ts'
+import { createDatabase } from './support/database.ts'
 import { assertRefused, makeService, openSession, rows, serverForFile } from './support/proxy-api.ts'
 import { clientOf, eventually, makeAccount, startServer, type TestServer } from './support/server.ts'
 
@@ -94,6 +96,26 @@ test('of more keys than are kept the oldest are forgotten', () => {
   assert.equal(passed(1), 0)
   passed(1, { ...ASKED, service_sid: 'one more' })
   assert.equal(passed(1), 1)
+})
+
+test('what a server said counts until it leaves the window, but nothing more is presumed of one that is gone', async (t) => {
+  const pool = new pg.Pool({ connectionString: await createDatabase(t), max: 1 })
+  const one = limiterAt(30)
+  const other = limiterAt(30)
+  assert.equal(other.passed(50), 50)
+  await other.limiter.exchange(pool)
+  assert.equal(one.passed(20), 20)
+  await one.limiter.exchange(pool)
+  await pool.end()
+  for (let tenth = 0; tenth < 30; tenth++) {
+    one.clock.ms += 100
+    assert.equal(one.passed(2), 2)
+  }
+  one.clock.ms += 600
+  assert.equal(one.passed(100), 150 - 50 - 20 - 60)
+  await assert.rejects(one.limiter.exchange(pool))
+  one.clock.ms += 6_000
+  assert.equal(one.passed(400), 150)
 })
 
 const limited = serverForFile(async () => ({ env: { MASKLINE_RATE_LIMIT: '1' } }))

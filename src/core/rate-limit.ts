@@ -34,6 +34,9 @@ const WINDOW_MS = SLOTS * SLOT_MS
 /** That of the window, and the one that is leaving it. */
 const KEPT = SLOTS + 1
 
+/** Who told nothing for longer than this has stopped, or has nothing to tell. */
+const PRESUMED_MS = 500
+
 /** What is asked less often than this share of its limit is no other server's business. */
 const WORTH_TELLING = 0.1
 
@@ -115,7 +118,9 @@ function learn(key: Key | undefined, { counts, slot_age_ms, told_age_ms }: Heard
 function usedOf({ own, others, told_at }: Key, at: number): number {
   const heard = others ? sumSince(others, at - WINDOW_MS, at) : 0
   const used = sumSince(own, at - WINDOW_MS, at) + heard
-  return heard === 0 ? used : told_at.reduce((sum, since) => sum + sumSince(own, since, at), used)
+  if (heard === 0) return used
+  const live = told_at.filter((told) => at - told < PRESUMED_MS)
+  return live.reduce((sum, told) => sum + sumSince(own, told, at), used)
 }
 
 /** Until so much has left the window that one more fits in. */
