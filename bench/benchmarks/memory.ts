@@ -8,6 +8,7 @@ import { startWorld } from '../world.ts'
 
 const CONNECTIONS = 32
 const LOOK_EVERY_MS = 100
+const SETTLE_MS = 1_000
 
 export const memory: Benchmark = {
   name: 'memory',
@@ -18,7 +19,7 @@ export const memory: Benchmark = {
   async prepare(house, scope) {
     const { ours, peer } = await startBoth(house, scope)
     const idle = async ({ pid }: Subject) => {
-      await delay(1000 * house.seconds)
+      await delay(SETTLE_MS)
       return residentMb(pid)
     }
     return { ours: () => idle(ours), peer: () => idle(peer) }
