@@ -60,6 +60,7 @@ const GROUPS: [RegExp, string][] = [
   [/^node:_http|^node:internal\/http/, 'node http'],
   [/^node:(net|stream|dgram)|^node:internal\/(streams?|net|js_stream|stream_)/, 'node sockets'],
   [/^node:(internal\/)?crypto/, 'node crypto'],
+  [/^node:internal\/(modules|vm|fs|url)|^node:fs/, 'node modules and files'],
   [/^node:/, 'node, the rest'],
 ]
 
