@@ -85,6 +85,8 @@ test('a worker that is woken often claims now and then, and leaves nothing', asy
     ...{ name: 'test', concurrency: 500, log: createLogger('silent') },
     claim: async (limit) => {
       claims++
+      // As long as an answer of the database takes, there is more to do.
+      for (let at = 0; at < 3; at++) await new Promise((resolve) => setImmediate(resolve))
       return due.splice(0, limit)
     },
     work: async (job) => void done.push(job),
@@ -96,5 +98,5 @@ test('a worker that is woken often claims now and then, and leaves nothing', asy
     await new Promise((resolve) => setImmediate(resolve))
   }
   await eventually(async () => done.length === 1000, 'all is done')
-  assert.ok(claims < 500, `${claims} claims for 1,000 jobs`)
+  assert.ok(claims < 200, `${claims} claims for 1,000 jobs`)
 })

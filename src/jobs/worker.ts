@@ -6,8 +6,8 @@ import { MOST_CLAIMED } from '../db/statements/longest-due.ts'
  * Works through what is due: claims a batch, works on it with bounded concurrency, claims again as places come free. It is
  * woken directly by work made in this process and looks by itself four times a second for work made elsewhere, so nothing
  * is lost when a wake-up is. What a claim took and this process did not finish becomes due again when the lease runs out.
- * After a rest it claims at once; when that took all there was, the next claim comes a little later, so that it takes what
- * many wake-ups were for.
+ * It claims at once, until there is much to do: after a claim of several the next one comes a little later, so that it takes
+ * what many wake-ups were for.
  */
 export type Worker = { wake(): void; stop(): Promise<void> }
 
@@ -47,8 +47,8 @@ export function startWorker<Job>({ name, concurrency, queues, claim, work, log }
     running.add(done)
   }
 
-  /** True when there was room for more than is due. */
-  const claimSome = async (): Promise<boolean> => {
+  /** How many it took, and whether there was room for more than is due. */
+  const claimSome = async (): Promise<{ many: number; isAll: boolean }> => {
     const room = Math.min(MOST_CLAIMED, concurrency - running.size)
     const full = queues ? underWay.from(queues.most) : []
     // What comes free during the claim is not known to it.
@@ -56,7 +56,7 @@ export function startWorker<Job>({ name, concurrency, queues, claim, work, log }
     const jobs = room > 0 ? await claim(room, full) : []
     jobs.forEach(start)
     wantsRoom = jobs.length === room || full.length > 0
-    return jobs.length < room
+    return { many: jobs.length, isAll: jobs.length < room }
   }
 
   const loop = async () => {
@@ -64,11 +64,11 @@ export function startWorker<Job>({ name, concurrency, queues, claim, work, log }
       alarm.set()
       const next = performance.now() + BETWEEN_CLAIMS_MS
       try {
-        const isDone = await claimSome()
-        if (!isDone && running.size < concurrency) continue
+        const { many, isAll } = await claimSome()
+        if (!isAll && running.size < concurrency) continue
         await alarm.sleep(POLL_MS)
         const early_ms = next - performance.now()
-        if (early_ms > 0 && !stopping) await delay(early_ms)
+        if (many > 1 && early_ms > 0 && !stopping) await delay(early_ms)
       } catch (error) {
         log.error({ err: error, worker: name }, 'claiming failed')
         if (!stopping) alarm.set()
