@@ -54,8 +54,8 @@ const NO_CHECK: Break = {
   passage: `
       exists (select from sessions s where s.service_sid = i.service_sid and s.sid = i.session_sid
               and \${IS_LIVE})
-      and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
-                      and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
+      and (select count(p.date_released) from participants p where p.service_sid = i.service_sid
+           and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid)) = 0
 `,
   becomes: ' true ',
 }

@@ -7,6 +7,7 @@ import { longestDue } from './longest-due.ts'
  * Takes interactions with something due: peek at them, move `due_at` past the lease where nobody else did, return what
  * was won. Whether the session is still live is judged here, in the claiming statement. A close that commits between our
  * reading and our write has cancelled the row, so that the write then finds it no longer due (`cancelQueuedMessages`).
+ * Who was released is counted, since the index of the released serves no look-up by key and would be tried for one.
  */
 const text = (these: string) => `
 with clock as (select now() as t),
@@ -17,8 +18,8 @@ due as (
     ) else (
       exists (select from sessions s where s.service_sid = i.service_sid and s.sid = i.session_sid
               and ${IS_LIVE})
-      and not exists (select from participants p where p.service_sid = i.service_sid and p.date_released is not null
-                      and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid))
+      and (select count(p.date_released) from participants p where p.service_sid = i.service_sid
+           and p.sid in (i.inbound_participant_sid, i.outbound_participant_sid)) = 0
     ) end as is_live
   from ${these}
 ),
@@ -97,7 +98,7 @@ export async function isStillLive(pool: pg.Pool, claimed: ClaimedInteraction): P
     text: `
 select from sessions s where s.service_sid = $1 and s.sid = $2
   and ${IS_LIVE}
-  and not exists (select from participants p where p.service_sid = $1 and p.date_released is not null and p.sid in ($3, $4))`,
+  and (select count(p.date_released) from participants p where p.service_sid = $1 and p.sid in ($3, $4)) = 0`,
     values: [
       claimed.service_sid,
       claimed.session_sid,
