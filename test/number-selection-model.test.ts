@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ProxyError } from '../src/core/errors.ts'
-import type { PoolNumber } from '../src/core/number-selection.ts'
 import {
   type Ask,
   exampleIn,
+  type PoolNumber,
   poolNumber,
   rank,
   refusalOf,

@@ -1,4 +1,4 @@
-import { groupNumbers, type NumberPool, type PoolNumber } from './number-selection.ts'
+import { countPairs, groupNumbers, type NumberPool, type PoolNumber, pairsOn } from './number-selection.ts'
 import type { Keyring } from './seal.ts'
 import type { Store } from './store.ts'
 import { openKysely } from './store.ts'
@@ -9,14 +9,15 @@ import { openKysely } from './store.ts'
  * the pool a moment ago: the statement that takes a pair looks at the number again, and nobody is refused before the
  * pool was read fresh.
  *
- * Pairs are counted anew in the background, no more often than lets it take a fiftieth of the time. In between, what this
+ * Numbers are read again, and pairs counted again in the background, no more often than every second and than takes a
+ * fiftieth of the time. In between, what this
  * server gives and releases is counted as it happens.
  */
-type Known = { pool?: NumberPool; read_at: number; counted_at?: number; count_took_ms: number }
+type Known = { pool?: NumberPool; rows?: Reading; counts?: Reading }
+type Reading = { began: number; took_ms: number }
 
-const READ_MS = 1_000
-const COUNT_MS = 1_000
-const COUNT_SHARE = 1 / 50
+const LEAST_MS = 1_000
+const MOST_SHARE = 1 / 50
 /** In all pools together, some 400 bytes each. */
 const MOST_NUMBERS = 100_000
 
@@ -36,31 +37,32 @@ export async function readPool(
   how: 'recent' | 'fresh' = 'recent',
 ): Promise<NumberPool> {
   const known = poolsOf(store).get(service_sid) ?? remember(store, service_sid)
-  const now = performance.now()
   let pool = known.pool
-  if (!pool || how === 'fresh' || now - known.read_at > READ_MS) {
+  if (!pool || how === 'fresh' || isOld(known.rows)) {
     // Who comes meanwhile takes what is there.
-    known.read_at = now
+    known.rows = { began: performance.now(), took_ms: 0 }
     const rows = await readNumbers(store, service_sid)
-    pool = groupNumbers(
-      rows.map((row) => ({ ...row, pairs: known.pool?.members.get(row.phone_number)?.number.pairs ?? 0 })),
-    )
+    pool = groupNumbers(rows, ({ phone_number }) => (known.pool ? pairsOn(known.pool, phone_number) : 0))
     known.pool = pool
+    known.rows.took_ms = performance.now() - known.rows.began
   }
-  if (known.counted_at === undefined) await countPairs(store, service_sid, known)
-  else if (now - known.counted_at > Math.max(COUNT_MS, known.count_took_ms / COUNT_SHARE)) {
+  if (!known.counts) await countAll(store, service_sid, known)
+  else if (isOld(known.counts)) {
     // On a connection of its own, which a transaction must not wait for. If it fails, the next one does it.
     const outside = { ...store, db: openKysely(store.pool) }
-    void countPairs(outside, service_sid, known).catch(() => undefined)
+    void countAll(outside, service_sid, known).catch(() => undefined)
   }
   return pool
 }
 
+const isOld = (reading: Reading | undefined) =>
+  !reading || performance.now() - reading.began > Math.max(LEAST_MS, reading.took_ms / MOST_SHARE)
+
 function remember(store: Store, service_sid: string): Known {
   const pools = poolsOf(store)
-  const numbers = [...pools.values()].reduce((sum, { pool }) => sum + (pool?.members.size ?? 0), 0)
+  const numbers = [...pools.values()].reduce((sum, { pool }) => sum + (pool?.places.size ?? 0), 0)
   if (numbers > MOST_NUMBERS) pools.clear()
-  const known: Known = { read_at: 0, count_took_ms: 0 }
+  const known: Known = {}
   pools.set(service_sid, known)
   return known
 }
@@ -73,13 +75,11 @@ export function forgetPool(store: Store, service_sid: string): void {
 /** Pairs that were released; whether they are in the end is for the next count. */
 export function noteReleased(store: Store, service_sid: string, released: { proxy_identifier: string }[]): void {
   const pool = poolsOf(store).get(service_sid)?.pool
-  for (const { proxy_identifier } of released) {
-    const number = pool?.members.get(proxy_identifier)?.number
-    if (number && number.pairs > 0) number.pairs--
-  }
+  if (!pool) return
+  for (const { proxy_identifier } of released) countPairs(pool, proxy_identifier, -1)
 }
 
-const readNumbers = (store: Store, service_sid: string): Promise<Omit<PoolNumber, 'pairs'>[]> =>
+const readNumbers = (store: Store, service_sid: string): Promise<PoolNumber[]> =>
   store.db
     .selectFrom('phone_numbers')
     .select(['sid', 'phone_number', 'iso_country', 'capabilities', 'is_reserved'])
@@ -87,9 +87,9 @@ const readNumbers = (store: Store, service_sid: string): Promise<Omit<PoolNumber
     .orderBy('sid')
     .execute()
 
-async function countPairs(store: Store, service_sid: string, known: Known): Promise<void> {
-  const began = performance.now()
-  known.counted_at = began
+async function countAll(store: Store, service_sid: string, known: Known): Promise<void> {
+  const reading = { began: performance.now(), took_ms: 0 }
+  known.counts = reading
   const rows = await store.db
     .selectFrom('participants')
     .select(['proxy_identifier', ({ fn }) => fn.countAll<string>().as('pairs')])
@@ -98,6 +98,8 @@ async function countPairs(store: Store, service_sid: string, known: Known): Prom
     .groupBy('proxy_identifier')
     .execute()
   const counts = new Map(rows.map(({ proxy_identifier, pairs }) => [proxy_identifier, Number(pairs)]))
-  for (const { number } of known.pool?.members.values() ?? []) number.pairs = counts.get(number.phone_number) ?? 0
-  known.count_took_ms = performance.now() - began
+  for (const { numbers, pairs } of known.pool?.groups ?? []) {
+    for (const [at, { phone_number }] of numbers.entries()) pairs[at] = counts.get(phone_number) ?? 0
+  }
+  reading.took_ms = performance.now() - reading.began
 }

@@ -23,32 +23,44 @@ export type PoolNumber = {
   iso_country: string | null
   capabilities: Capabilities
   is_reserved: boolean
-  /** Live (identifier, proxy number) pairs on it. */
-  pairs: number
 }
 
 /** Numbers that are alike in everything by which numbers drop out: one of them speaks for all. */
-type PoolGroup = { like: PoolNumber; numbers: PoolNumber[] }
-
-export type NumberPool = {
-  groups: PoolGroup[]
-  members: ReadonlyMap<string, { number: PoolNumber; group: PoolGroup }>
+type PoolGroup = {
+  like: PoolNumber
+  numbers: PoolNumber[]
+  /** Live (identifier, proxy number) pairs on each of them. */
+  pairs: number[]
 }
 
-export function groupNumbers(numbers: PoolNumber[]): NumberPool {
+export type NumberPool = { groups: PoolGroup[]; places: ReadonlyMap<string, { group: PoolGroup; at: number }> }
+
+export function groupNumbers(numbers: PoolNumber[], pairsOn: (number: PoolNumber) => number): NumberPool {
   const groups = new Map<string, PoolGroup>()
-  const members = new Map<string, { number: PoolNumber; group: PoolGroup }>()
+  const places = new Map<string, { group: PoolGroup; at: number }>()
   for (const number of numbers) {
     const { phone_number, iso_country, capabilities, is_reserved } = number
     // No calling code has more than three digits.
     const area = areaCodeOf(phone_number) ?? phone_number.slice(0, 4)
     const key = [area, iso_country, capabilities.voice, capabilities.sms, is_reserved].join('/')
-    const group = groups.get(key) ?? { like: number, numbers: [] }
+    const group = groups.get(key) ?? { like: number, numbers: [], pairs: [] }
     groups.set(key, group)
+    places.set(phone_number, { group, at: group.numbers.length })
     group.numbers.push(number)
-    members.set(phone_number, { number, group })
+    group.pairs.push(pairsOn(number))
   }
-  return { groups: [...groups.values()], members }
+  return { groups: [...groups.values()], places }
+}
+
+export function pairsOn({ places }: NumberPool, phone_number: string): number {
+  const place = places.get(phone_number)
+  return place?.group.pairs[place.at] ?? 0
+}
+
+/** Counts pairs that were given (1) or released (-1). */
+export function countPairs({ places }: NumberPool, phone_number: string, change: 1 | -1): void {
+  const place = places.get(phone_number)
+  if (place) place.group.pairs[place.at] = Math.max(0, (place.group.pairs[place.at] ?? 0) + change)
 }
 
 export type Mode = 'voice-and-message' | 'voice-only' | 'message-only'
@@ -188,50 +200,63 @@ function areaDistance(home: string, area: string, request: NumberRequest): numbe
  * the nearest with the fewest pairs. That the others are all put in order is for when somebody else was given it first.
  */
 function* inOrder(free: Candidate[], request: NumberRequest, suits: (number: PoolNumber) => boolean) {
-  const { pool, taken, cooling, last_used, avoid, random } = request
-  const special = new Set([...taken, ...cooling.keys(), ...last_used.keys(), ...avoid])
-  const distances = new Map(free.map(({ group, distance }) => [group, distance]))
-  const few: Suitable[] = []
-  for (const phone_number of special) {
-    const member = pool.members.get(phone_number)
-    const distance = member && distances.get(member.group)
-    if (member && distance !== undefined && suits(member.number)) few.push({ number: member.number, distance })
+  const { pool, taken, cooling, last_used, avoid } = request
+  const special = []
+  for (const phone_number of new Set([...taken, ...cooling.keys(), ...last_used.keys(), ...avoid])) {
+    const place = pool.places.get(phone_number)
+    const candidate = place && free.find(({ group }) => group === place.group)
+    if (candidate) special.push({ ...suitable(candidate, place.at), ...place })
   }
-  const ordinary = leastLoaded(free, special, random)
+  const ordinary = leastLoaded(free, special, request.random)
+  const few = special.filter(({ number }) => suits(number))
   const [best] = sorted(ordinary ? [ordinary, ...few] : few, request)
   if (!best) return
   yield best
-  const others = free.flatMap(({ group, distance }) =>
-    group.numbers.filter((number) => number !== best && suits(number)).map((number) => ({ number, distance })),
-  )
+  const all = free.flatMap((candidate) => candidate.group.numbers.map((_, at) => suitable(candidate, at)))
+  const others = all.filter(({ number }) => number !== best && suits(number))
   yield* sorted(others, request)
 }
 
+/** One number, with what it is sorted by. */
+type Suitable = { number: PoolNumber; pairs: number; distance: number }
+
+const suitable = ({ group, distance }: Candidate, at: number): Suitable => ({
+  number: group.numbers[at] as PoolNumber,
+  pairs: group.pairs[at] ?? 0,
+  distance,
+})
+
+/** More pairs than there can be. */
+const HIDDEN = 2 ** 30
+
 /** Of the numbers that are not special, the nearest with the fewest pairs: any of them, each as likely as another. */
-function leastLoaded(free: Candidate[], special: ReadonlySet<string>, random: () => number): Suitable | undefined {
-  let [nearest, fewest] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+function leastLoaded(
+  free: Candidate[],
+  special: { group: PoolGroup; at: number; pairs: number }[],
+  random: () => number,
+): Suitable | undefined {
+  // For as long as this takes: asking of each of thousands whether it is special would take longer than all of the rest.
+  for (const { group, at } of special) group.pairs[at] = HIDDEN
+  let [nearest, fewest, equal] = [Number.POSITIVE_INFINITY, HIDDEN, 0]
   for (const { group, distance } of free) {
-    if (distance > nearest) continue
-    for (const { pairs, phone_number } of group.numbers) {
-      if ((distance === nearest && pairs >= fewest) || special.has(phone_number)) continue
-      nearest = distance
-      fewest = pairs
+    for (let at = 0; at < group.pairs.length && distance <= nearest; at++) {
+      const pairs = group.pairs[at] ?? HIDDEN
+      if (pairs === HIDDEN || (distance === nearest && pairs > fewest)) continue
+      if (distance < nearest || pairs < fewest) [nearest, fewest, equal] = [distance, pairs, 0]
+      equal++
     }
   }
-  const equal: PoolNumber[] = []
-  for (const { group, distance } of free) {
-    if (distance !== nearest) continue
-    for (const number of group.numbers) if (number.pairs === fewest) equal.push(number)
+  let nth = Math.floor(random() * equal)
+  let found: Suitable | undefined
+  for (const candidate of free) {
+    const { group, distance } = candidate
+    for (let at = 0; at < group.pairs.length && distance === nearest && !found; at++) {
+      if (group.pairs[at] === fewest && nth-- === 0) found = suitable(candidate, at)
+    }
   }
-  // Special ones have not been left out, since asking of thousands takes longer than drawing again.
-  while (equal.length > 0) {
-    const [number] = equal.splice(Math.floor(random() * equal.length), 1)
-    if (number && !special.has(number.phone_number)) return { number, distance: nearest }
-  }
-  return undefined
+  for (const { group, at, pairs } of special) group.pairs[at] = pairs
+  return found
 }
-
-type Suitable = { number: PoolNumber; distance: number }
 
 /**
  * Sorts by distance, stickiness, load, and whether the partner has the number, which only decides between equals:
@@ -245,12 +270,12 @@ type Suitable = { number: PoolNumber; distance: number }
 function sorted(candidates: Suitable[], request: NumberRequest): PoolNumber[] {
   const { cooling, last_used, number_selection_behavior, avoid, random } = request
   const direction = number_selection_behavior === 'prefer-sticky' ? -1 : 1
-  const ranked = candidates.map(({ number, distance }) => ({
+  const ranked = candidates.map(({ number, pairs, distance }) => ({
     number,
     released: cooling.get(number.phone_number) ?? NEVER,
     distance,
     recency: direction * (last_used.get(number.phone_number) ?? NEVER),
-    load: number.pairs * 2 + (avoid.has(number.phone_number) ? 1 : 0),
+    load: pairs * 2 + (avoid.has(number.phone_number) ? 1 : 0),
   }))
   shuffle(ranked, random)
   ranked.sort((a, b) => a.released - b.released || a.distance - b.distance || a.recency - b.recency || a.load - b.load)

@@ -4,7 +4,7 @@ import { coolDownOf, type History } from './cool-down.ts'
 import type { Identifier } from './e164.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { readPool } from './number-pools.ts'
-import { checkCapabilities, type NumberPool, type NumberRequest, rankNumbers } from './number-selection.ts'
+import { checkCapabilities, countPairs, type NumberPool, type NumberRequest, rankNumbers } from './number-selection.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -140,7 +140,7 @@ export async function claimBestNumber(
     try {
       for (const number of rankNumbers(request)) {
         const claimed = await claimPair(trx, row, number, number.phone_number, 'rank')
-        number.pairs++
+        countPairs(pool, number.phone_number, 1)
         if (claimed) return claimed
         seeker.history.taken.add(number.phone_number)
       }

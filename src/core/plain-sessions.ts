@@ -5,7 +5,7 @@ import { coolDownOf, type History, readHistories } from './cool-down.ts'
 import { parseIdentifier } from './e164.ts'
 import { ProxyError } from './errors.ts'
 import { readPool } from './number-pools.ts'
-import { rankNumbers } from './number-selection.ts'
+import { countPairs, rankNumbers } from './number-selection.ts'
 import { numberRequest } from './pairs.ts'
 import { type NewParticipant, participantRow } from './participants.ts'
 import type { RequestedStatus } from './session-state.ts'
@@ -85,7 +85,7 @@ async function giveNumbers(
     const seeker = { person, history: histories[at] as History, partner }
     const [number] = rankNumbers(numberRequest(store, service, session.mode, seeker, pool))
     assert(number, 'a ranking is never empty')
-    number.pairs++
+    countPairs(pool, number.phone_number, 1)
     partner = { proxy_identifier: number.phone_number }
     return { ...participantRow(store, service, session, params), ...partner, proxy_identifier_sid: number.sid }
   })

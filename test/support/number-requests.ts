@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { callingCodeOf, countryOf } from '../../src/core/e164.ts'
 import { ProxyError } from '../../src/core/errors.ts'
-import { groupNumbers, type NumberRequest, type PoolNumber, rankNumbers } from '../../src/core/number-selection.ts'
+import {
+  groupNumbers,
+  type PoolNumber as Member,
+  type NumberRequest,
+  rankNumbers,
+} from '../../src/core/number-selection.ts'
 
 export const VOICE_AND_SMS = { voice: true, sms: true, mms: true, fax: false }
 export const VOICE = { voice: true, sms: false, mms: false, fax: false }
@@ -13,13 +18,17 @@ export function poolNumber(phone_number: string, changes: Partial<PoolNumber> = 
   return { sid, phone_number, ...defaults, ...changes }
 }
 
+export type PoolNumber = Member & { pairs: number }
+
 /** With the pool as it stands in the database. */
 export type Ask = Omit<NumberRequest, 'pool' | 'country' | 'calling_code'> & { pool: PoolNumber[] }
 
 /** All of them, to the last. */
 export function rank(ask: Ask): PoolNumber[] {
   const [country, calling_code] = [countryOf(ask.identifier), callingCodeOf(ask.identifier)]
-  return [...rankNumbers({ ...ask, country, calling_code, pool: groupNumbers(ask.pool) })]
+  const pairs = new Map(ask.pool.map((number) => [number.phone_number, number.pairs]))
+  const pool = groupNumbers(ask.pool, ({ phone_number }) => pairs.get(phone_number) ?? 0)
+  return [...rankNumbers({ ...ask, country, calling_code, pool })] as PoolNumber[]
 }
 
 export function requestWith(changes: Partial<Ask>): Ask {
