@@ -10,13 +10,16 @@ import { checkRelayed, startWorld } from '../world.ts'
 
 /** The largest of several data sets beside the smallest, each with a server of its own; those in between are remarked on. */
 const CONNECTIONS = 16
-/** Everywhere as many, since they are there from then on; few enough for the smallest pool. */
-const CREATES_PER_SECOND = 100
+/**
+ * Of creates everywhere as many, since they are there from then on: as many as the largest does in the time, and few enough
+ * for the smallest pool.
+ */
+const CREATES = { least: 32, per_second: 100 }
 /** Of the data sets that differ in their pools. */
 const POOL_SESSIONS = 10_000
 
 /** Milliseconds an operation. */
-type Measure = () => Promise<number>
+type Measure = (creates: number) => Promise<number>
 type Operation = (house: House, scope: Scope, shape: Shape) => Promise<Measure>
 
 const takeIn: Operation = async (house, scope, shape) => {
@@ -35,8 +38,7 @@ const createSessions: Operation = async (house, scope, shape) => {
   const { service_sid, account, server } = await startWorld(house, scope, { carrier: 'silent', shape })
   const parameters: CreateParameters = { service_sid, ...account, shape }
   const load = await startLoad(house.programs, scope, { port: server.port, requests: 'session-creates', parameters })
-  const count = CREATES_PER_SECOND * house.seconds
-  return async () => 1000 / (await load.closed({ connections: CONNECTIONS, count })).per_second
+  return async (count) => 1000 / (await load.closed({ connections: CONNECTIONS, count })).per_second
 }
 
 type Sizes = { of: (house: House) => Shape[]; largest: string; smallest: string; name: (shape: Shape) => string }
@@ -73,10 +75,13 @@ function growth(name: string, what: string, operation: Operation, sizes: Sizes):
       for (const shape of sizes.of(house)) {
         measured.push({ shape, measure: await operation(house, scope, shape), times: [] })
       }
+      const largest = await measured.at(-1)?.measure(CREATES.least)
+      if (!largest) throw new Error('There are no sizes to compare.')
+      const most = house.seconds * Math.min(CREATES.per_second, 1000 / largest)
+      const creates = Math.max(CREATES.least, Math.round(most))
       const take = async (at: number) => {
-        const size = measured.at(at)
-        if (!size) throw new Error('There are no sizes to compare.')
-        const time = await size.measure()
+        const size = measured.at(at) as (typeof measured)[number]
+        const time = await size.measure(creates)
         size.times.push(time)
         return time
       }
