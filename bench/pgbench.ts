@@ -19,7 +19,7 @@ export type Pgbench = (load: { clients: number; seconds: number }) => Promise<nu
 const LINUX_HOME = '/usr/lib/postgresql'
 /** Connecting, preparing and planning are in it, so the first second does not count. */
 const WARM_UP_S = 1
-/** As our connections have it (src/db/open.ts). */
+/** Its best: with a script's few executions of a statement it would often plan it anew. */
 const PLAN_ONCE = '-c plan_cache_mode=force_generic_plan'
 
 export function preparePgbench(scope: Scope, { database_url, script, variables }: PgbenchOptions): Pgbench {

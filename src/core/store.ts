@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import type { Schema } from '../db/schema.ts'
+import { preparing } from '../db/statements/prepared.ts'
 import type { Keyring } from './seal.ts'
 
 export type Db = Kysely<Schema>
@@ -29,9 +30,11 @@ export type Rules = {
   max_call_s: number
 }
 
-export const openKysely = (pool: pg.Pool): Db => new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+export const openKysely = (pool: pg.Pool): Db =>
+  new Kysely<Schema>({ dialect: new PostgresDialect({ pool: preparing(pool) }) })
 
-const RETRYABLE = new Set(['40P01', '40001'])
+/** Deadlocks, serialisation failures, and statements prepared before a migration (`db/statements/prepared.ts`). */
+const RETRYABLE = new Set(['40P01', '40001', '0A000'])
 const ATTEMPTS = 8
 
 /**

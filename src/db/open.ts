@@ -23,13 +23,6 @@ const OLDEST_VERSION = 150_000
 const CONNECT_LIMIT_MS = 10_000
 const DRAIN_LIMIT_MS = 5_000
 
-/**
- * Prepared statements are planned once per connection. Left to itself, PostgreSQL plans those that take arrays anew each time,
- * since it takes longer arrays for dearer: that doubles what an inbound message costs (docs/benchmarks.md). No plan of ours
- * gets better by knowing the values (test/plans.test.ts).
- */
-const PLAN_ONCE = 'set plan_cache_mode = force_generic_plan'
-
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const url = options.database_url ?? (options.share ? findRunningServer(options.data_dir) : undefined)
   if (url !== undefined) {
@@ -63,7 +56,6 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
     max,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     application_name: 'maskline',
-    onConnect: (client) => client.query(PLAN_ONCE),
   })
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on('error', (error) => {

@@ -5,6 +5,9 @@ import type pg from 'pg'
  * one alone. Who comes when nothing is under way does not wait for company. A statement that fails of what one of its calls
  * brought is made again for each of them alone, so that nobody suffers for a neighbour; when the database itself
  * fails or is late, all who wait hear of it.
+ *
+ * A statement that takes arrays reads them as `(select $1::text[])`: PostgreSQL, which knows the length of a bare one, takes
+ * its plan for any length for a dear one, and makes another each time (docs/architecture.md).
  */
 export type Batching<Params, Row> = {
   /** Calls of one key may share a statement. */

@@ -18,10 +18,10 @@ claimed as (
   returning c.service_sid, c.sid, c.account_sid, c.interaction_sid, c.url, c.attempts, c.inbound_resource_status,
             c.outbound_resource_status, c.interaction_date_updated
 )
-select claimed.*, a.auth_token_sealed, i.session_sid, i.type, i.date_created, i.data_sealed, i.num_media, i.duration_s,
-       i.inbound_participant_sid, i.inbound_resource_sid, i.outbound_participant_sid, i.outbound_resource_sid
-from claimed join accounts a on a.sid = claimed.account_sid
-left join interactions i on i.service_sid = claimed.service_sid and i.sid = claimed.interaction_sid`
+select claimed.*, (select auth_token_sealed from accounts where sid = claimed.account_sid), i.session_sid, i.type,
+       i.date_created, i.data_sealed, i.num_media, i.duration_s, i.inbound_participant_sid, i.inbound_resource_sid,
+       i.outbound_participant_sid, i.outbound_resource_sid
+from claimed left join interactions i on i.service_sid = claimed.service_sid and i.sid = claimed.interaction_sid`
 
 /** `sid` is the callback's; without a `type` the interaction is gone, and so is all that was to be told of it. */
 export type ClaimedCallback = Omit<Callback, 'due_at' | 'date_delivered' | 'date_created'> &

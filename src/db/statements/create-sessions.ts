@@ -14,11 +14,11 @@ const text = `
 with clock as (select now() as t),
 held as materialized (select sid from services where sid = $1 for key share),
 wanted as (
-  select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[])
+  select * from unnest((select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::timestamptz[]))
     as e (sid, unique_name, status, mode, ttl, date_expiry)
 ),
 person as (
-  select * from unnest($9::text[], $10::text[], $11::bytea[], $12::bytea[], $13::text[], $14::text[], $15::text[])
+  select * from unnest((select $9::text[]), (select $10::text[]), (select $11::bytea[]), (select $12::bytea[]), (select $13::text[]), (select $14::text[]), (select $15::text[]))
     as e (session_sid, sid, identifier_sealed, identifier_hash, friendly_name, proxy_identifier, proxy_identifier_sid)
 ),
 number as materialized (

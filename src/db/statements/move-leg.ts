@@ -11,8 +11,8 @@ const text = `
 with clock as (select now() as t),
 move as (
   select *, string_to_array(superseded_list, ',') as superseded
-  from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[], $10::boolean[],
-              $11::int[])
+  from unnest((select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::text[]), (select $9::text[]), (select $10::boolean[]),
+              (select $11::int[]))
     as m (sid, status, superseded_list, carrier_leg_id, resource_sid, error_code, callback_sid, carrier_sid, ends, duration_s)
 ),
 leg as materialized (

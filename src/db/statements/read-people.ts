@@ -17,7 +17,7 @@ with since as (
          case when $3::float8 > 0 then now() - make_interval(secs => $3) else 'infinity' end as elsewhere
 ),
 person as (
-  select * from unnest($4::text[], $5::bytea[], $6::bytea[]) with ordinality as e (number, identifier_hash, partner_hash, nth)
+  select * from unnest((select $4::text[]), (select $5::bytea[]), (select $6::bytea[])) with ordinality as e (number, identifier_hash, partner_hash, nth)
 )
 select exists (select from phone_numbers n where n.phone_number = person.number and n.service_sid = $1) as is_own,
        coalesce(history.outlived, false) as outlived, history.used, released.cooling

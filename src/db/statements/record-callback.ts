@@ -9,8 +9,8 @@ import { inBatches } from './batch.ts'
 const text = `
 with clock as (select now() as t),
 made as (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
-                       $9::text[], $10::int[], $11::boolean[], $12::float8[])
+  select * from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::int[]),
+                       (select $9::text[]), (select $10::int[]), (select $11::boolean[]), (select $12::float8[]))
     as m (service_sid, sid, account_sid, interaction_sid, callback_sid, url, attempt, status_code, error, duration_ms,
           is_delivered, retry_s)
 ),

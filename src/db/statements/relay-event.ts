@@ -18,8 +18,8 @@ service as (
   select sid, account_sid, intercept_callback_url is not null as is_intercepted, opt_out_words from services where sid = $1
 ),
 event as (
-  select * from unnest($3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::int[],
-                       $11::boolean[], $12::bytea[], $13::text[], $14::text[], $15::int[])
+  select * from unnest((select $3::text[]), (select $4::bytea[]), (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::bytea[]), (select $9::int[]), (select $10::int[]),
+                       (select $11::boolean[]), (select $12::bytea[]), (select $13::text[]), (select $14::text[]), (select $15::int[]))
     with ordinality as e (proxy_identifier, identifier_hash, event_id, interaction_sid, resource_sid, data_sealed, num_media,
                           num_segments, is_opt_out, sender_sealed, geography, type, watch_s, nth)
 ),
@@ -85,7 +85,7 @@ inserted as (
 attached as (
   insert into media (service_sid, interaction_sid, position, token, state, source_url_sealed, content_type)
   select $1, inserted.sid, m.position, m.token, 'pending', m.source_url_sealed, m.content_type
-  from unnest($16::text[], $17::int[], $18::text[], $19::bytea[], $20::text[])
+  from unnest((select $16::text[]), (select $17::int[]), (select $18::text[]), (select $19::bytea[]), (select $20::text[]))
     as m (interaction_sid, position, token, source_url_sealed, content_type)
   join inserted on inserted.sid = m.interaction_sid
 ),
