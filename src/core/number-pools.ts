@@ -1,7 +1,6 @@
-import { countPairs, groupNumbers, type NumberPool, type PoolNumber, pairsOn } from './number-selection.ts'
+import { countPairs, groupNumbers, type NumberPool, type PoolNumber, pairsOn } from './pool-groups.ts'
 import type { Keyring } from './seal.ts'
-import type { Store } from './store.ts'
-import { openKysely } from './store.ts'
+import { openKysely, type Store } from './store.ts'
 
 /**
  * The pool of each service in memory, with how many live pairs each number has, since every create needs all of it and
@@ -9,9 +8,8 @@ import { openKysely } from './store.ts'
  * the pool a moment ago: the statement that takes a pair looks at the number again, and nobody is refused before the
  * pool was read fresh.
  *
- * Numbers are read again, and pairs counted again in the background, no more often than every second and than takes a
- * fiftieth of the time. In between, what this
- * server gives and releases is counted as it happens.
+ * Numbers are read again, and pairs counted again in the background, no more often than every second, and so that it takes
+ * no more than a fiftieth of the time. In between, what this server gives and releases is counted as it happens.
  */
 type Known = { pool?: NumberPool; rows?: Reading; counts?: Reading }
 type Reading = { began: number; took_ms: number }

@@ -4,7 +4,8 @@ import { coolDownOf, type History } from './cool-down.ts'
 import type { Identifier } from './e164.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { readPool } from './number-pools.ts'
-import { checkCapabilities, countPairs, type NumberPool, type NumberRequest, rankNumbers } from './number-selection.ts'
+import { checkCapabilities, type NumberRequest, rankNumbers } from './number-selection.ts'
+import { countPairs, type NumberPool } from './pool-groups.ts'
 import type { Store } from './store.ts'
 
 /**

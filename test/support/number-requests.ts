@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import { callingCodeOf, countryOf } from '../../src/core/e164.ts'
 import { ProxyError } from '../../src/core/errors.ts'
-import {
-  groupNumbers,
-  type PoolNumber as Member,
-  type NumberRequest,
-  rankNumbers,
-} from '../../src/core/number-selection.ts'
+import { type NumberRequest, rankNumbers } from '../../src/core/number-selection.ts'
+import { groupNumbers, type PoolNumber as Member } from '../../src/core/pool-groups.ts'
 
 export const VOICE_AND_SMS = { voice: true, sms: true, mms: true, fax: false }
 export const VOICE = { voice: true, sms: false, mms: false, fax: false }
