@@ -67,6 +67,7 @@ async function giveNumbers(
   session: { sid: string; mode: SessionMode },
   participants: NewParticipant[],
 ) {
+  if (participants.length === 0) return []
   const people = participants.map(({ identifier, friendly_name }) => {
     const person = parseIdentifier(identifier, store.rules.number_validation)
     const identifier_hash = store.keys.blindIndex(person.identifier)
