@@ -8,7 +8,7 @@ export const findServiceStatement: (pool: pg.Pool, sid: string) => Promise<Servi
   lanes: 2,
   most: 64,
   async run(client, sids) {
-    const text = 'select * from services where sid = any($1)'
+    const text = 'select * from services where sid = any((select $1::text[])::text[])'
     const { rows } = await client.query<Service>({ name: 'find-service', text, values: [[...new Set(sids)]] })
     const found = new Map(rows.map((row) => [row.sid, row]))
     return sids.map((sid) => found.get(sid))
