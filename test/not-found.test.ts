@@ -85,7 +85,7 @@ test('nothing is found under a SID that is malformed, unknown or of another kind
         `${sid}0`,
         sid.toLowerCase(),
         `${sid.slice(0, 2)}${'f'.repeat(32)}`,
-        `KI${sid.slice(2, -1)}0`,
+        `KI${sid.slice(2, -1)}${sid.endsWith('0') ? 1 : 0}`,
         `${sid.slice(0, -1)}g`,
         encodeURIComponent(`${sid}\0`),
         encodeURIComponent(`${sid}' or ''='`),

@@ -21,6 +21,8 @@ export type OpenOptions = {
 
 const OLDEST_VERSION = 150_000
 const CONNECT_LIMIT_MS = 10_000
+/** A connection that begins plans and prepares what others have ready, which a burst should not wait for. */
+const IDLE_LIMIT_MS = 300_000
 const DRAIN_LIMIT_MS = 5_000
 
 export async function openDatabase(options: OpenOptions): Promise<Database> {
@@ -55,6 +57,7 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
     connectionString: url,
     max,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    idleTimeoutMillis: IDLE_LIMIT_MS,
     application_name: 'maskline',
   })
   // Without a listener, an idle connection that the server closes would end the process.
