@@ -38,6 +38,8 @@ export type Leg = {
   tries: number
   statuses: string[]
   deleted: boolean
+  /** The customer said no: there is no leg to be told of. */
+  blocked: boolean
 }
 
 export type Arrival = { id: string; kind: Kind; carrier: number; from: string; to: string; body: string }

@@ -59,7 +59,7 @@ async function bring(model: Model, world: World, arrival: Arrival): Promise<Leg 
 }
 
 export function addLeg(model: Model, leg: Pick<Leg, 'sid' | 'kind' | 'body' | 'carrier' | 'session' | 'from' | 'to'>) {
-  const made: Leg = { ...leg, state: 'waiting', later: false, tries: 0, statuses: [], deleted: false }
+  const made: Leg = { ...leg, state: 'waiting', later: false, tries: 0, statuses: [], deleted: false, blocked: false }
   model.legs.push(made)
   return made
 }
@@ -124,6 +124,7 @@ export async function goOn(model: Model, world: World, leg: Leg, thought: Though
       .where('sid', '=', leg.sid)
       .executeTakeFirstOrThrow()
     await recordBlocked(world.store, row)
+    leg.blocked = leg.state === 'asking'
     leg.state = 'over'
     return false
   }
@@ -187,7 +188,7 @@ const callReports = command(
       { service_sid: serviceOf(world, leg.session).sid, sid: leg.sid },
       { ...report, carrier_call_id: `at-carrier-${leg.sid}` },
     )
-    assert.equal(known, carrier === 0 && !leg.deleted, 'whether the report is of a leg that is known')
+    assert.equal(known, carrier === 0 && !leg.deleted && !leg.blocked, 'whether the report is of a leg that is known')
     if (known && leg.state === 'left') leg.statuses.push(status)
   },
   (model) => madeCalls(model).length > 0,
