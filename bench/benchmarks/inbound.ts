@@ -5,6 +5,9 @@ import type { LoadResult } from '../programs/loops.ts'
 import { prepareRelayCeiling } from '../relay-ceiling.ts'
 import { checkRelayed, startWorld } from '../world.ts'
 
+/** Carriers open as many connections as they like, which PostgreSQL does not allow pgbench. */
+const MORE_CONNECTIONS = [128, 256]
+
 /** Taking in alone: the carrier is silent, so that nothing is sent on meanwhile. */
 export const inbound: Benchmark = {
   name: 'inbound',
@@ -26,7 +29,7 @@ export const inbound: Benchmark = {
     }
     progress('how many connections and clients are best')
     await take(concurrency[0])
-    const connections = await findBest(concurrency, take)
+    const connections = await findBest([...concurrency, ...MORE_CONNECTIONS], take)
     const clients = await findBest(concurrency, (count) => ceiling({ clients: count, seconds }))
     return {
       ours: () => take(connections),
