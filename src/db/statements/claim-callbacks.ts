@@ -44,5 +44,7 @@ export async function claimCallbacks(
   params: { limit: number; lease_s: number; busy_hosts: string[] },
 ): Promise<ClaimedCallback[]> {
   const values = [params.limit, params.lease_s, params.busy_hosts]
-  return (await pool.query<ClaimedCallback>({ name: 'claim-callbacks', text, values })).rows
+  // Not prepared: what was planned while there were no callbacks yet, in a new database, reads all of them by and by, until
+  // PostgreSQL has looked at the table again, which may take a minute.
+  return (await pool.query<ClaimedCallback>({ text, values })).rows
 }
