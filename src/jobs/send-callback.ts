@@ -26,6 +26,7 @@ export function startCallbackWorker({ store, guard, log }: Pick<JobContext, 'sto
   return startWorker<ClaimedCallback>({
     name: 'callbacks',
     concurrency: CONCURRENCY,
+    isPatient: true,
     queues: { of: ({ url }) => hostOf(url), most: MOST_OF_A_HOST },
     claim: (limit, busy_hosts) => claimCallbacks(store, { limit, busy_hosts }),
     work: async (callback) =>

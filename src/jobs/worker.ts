@@ -16,6 +16,8 @@ export type WorkerOptions<Job> = {
   concurrency: number
   /** Jobs that share a queue wait for each other: of a queue with so many under way no more is claimed. */
   queues?: { of: (job: Job) => string; most: number }
+  /** Whether it never claims twice within a moment: where nobody waits for a single job, and most wake-ups are not for it. */
+  isPatient?: boolean
   claim: (limit: number, full: string[]) => Promise<Job[]>
   work: (job: Job) => Promise<void>
   log: Logger
@@ -25,7 +27,8 @@ const POLL_MS = 250
 const BETWEEN_CLAIMS_MS = 10
 const AFTER_ERROR_MS = 1000
 
-export function startWorker<Job>({ name, concurrency, queues, claim, work, log }: WorkerOptions<Job>): Worker {
+export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
+  const { name, concurrency, queues, isPatient = false, claim, work, log } = options
   const running = new Set<Promise<void>>()
   const underWay = createTally()
   const alarm = createAlarm()
@@ -68,7 +71,7 @@ export function startWorker<Job>({ name, concurrency, queues, claim, work, log }
         if (!isAll && running.size < concurrency) continue
         await alarm.sleep(POLL_MS)
         const early_ms = next - performance.now()
-        if (many > 1 && early_ms > 0 && !stopping) await delay(early_ms)
+        if ((many > 1 || isPatient) && early_ms > 0 && !stopping) await delay(early_ms)
       } catch (error) {
         log.error({ err: error, worker: name }, 'claiming failed')
         if (!stopping) alarm.set()
