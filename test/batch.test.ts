@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { inBatches } from '../src/db/statements/batch.ts'
-import { createDatabase } from './support/database.ts'
-
-async function openPool(t: { after(clean: () => unknown): void }, max: number) {
-  const pool = new pg.Pool({ connectionString: await createDatabase(t), max })
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  t.after(() => pool.end())
-  return pool
-}
+import { openPool } from './support/database.ts'
 
 /** Divides 100 by each number, in one statement for all, and remembers which went together. */
 function divisions(batching: { lanes?: number; most?: number; aboutOf?: (params: Division) => string } = {}) {

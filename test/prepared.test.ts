@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import pg from 'pg'
 import { inTransaction, openKysely, type Store } from '../src/core/store.ts'
-import { createDatabase } from './support/database.ts'
+import { openPool } from './support/database.ts'
 
-async function openStore(t: { after(clean: () => unknown): void }, max: number) {
-  const pool = new pg.Pool({ connectionString: await createDatabase(t), max })
-  pool.on('error', () => undefined)
-  t.after(() => pool.end())
+async function openStore(t: Pick<TestContext, 'after'>, max: number) {
+  const pool = await openPool(t, max)
   return { db: openKysely(pool), pool } as Store
 }
 

@@ -3,18 +3,9 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { DatabaseLate, limitPool } from '../src/core/time-limit.ts'
 import { converse } from './support/conversation.ts'
-import { createDatabase } from './support/database.ts'
+import { openPool } from './support/database.ts'
 import { rows } from './support/proxy-api.ts'
 import { makeTwilioService, startTwilioServer } from './support/twilio-server.ts'
-
-async function openPool(t: { after(clean: () => unknown): void }, max: number) {
-  const pool = new pg.Pool({ connectionString: await createDatabase(t), max })
-  // The database is dropped before the pool has ended.
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  t.after(() => pool.end())
-  return pool
-}
 
 test('a statement that takes too long is given up with its connection, and the next one gets another', async (t) => {
   const pool = await openPool(t, 1)

@@ -28,3 +28,13 @@ async function onServer(template: string, statement: string) {
     await client.end()
   }
 }
+
+/** Connections to such a database. */
+export async function openPool(t: Pick<TestContext, 'after'>, max: number): Promise<pg.Pool> {
+  const pool = new pg.Pool({ connectionString: await createDatabase(t), max })
+  // The database is dropped before the pool has ended.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  t.after(() => pool.end())
+  return pool
+}
