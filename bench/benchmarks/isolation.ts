@@ -8,7 +8,7 @@ import { withStore } from '../data.ts'
 import { type Load, startLoad } from '../load.ts'
 import type { LoadOptions } from '../programs/load.ts'
 import type { LoadResult } from '../programs/loops.ts'
-import type { FetchParameters } from '../programs/requests/fetches.ts'
+import type { ReadParameters } from '../programs/requests/reads.ts'
 import { startWorld, type World } from '../world.ts'
 
 /** As it is unless it is set. */
@@ -63,17 +63,17 @@ async function loadOfOther(
   })
   const service = `/v1/Services/${session.service_sid}`
   const one = `${service}/Sessions/${session.sid}`
-  const paths: FetchParameters['paths'] = [service, `${service}/Sessions`, one, `${one}/Participants`]
-  const parameters: FetchParameters = { paths, account_sid: account.sid, auth_token }
-  const load = await startLoad(house.programs, scope, { port: server.port, requests: 'fetches', parameters })
+  const paths = [service, `${service}/Sessions`, one, `${one}/Participants`]
+  const parameters: ReadParameters = { paths, account_sid: account.sid, auth_token }
+  const load = await startLoad(house.programs, scope, { port: server.port, requests: 'reads', parameters })
   return { ...load, endpoints: paths.length }
 }
 
 /** Reads of the account with the data set, most of which are refused: anything else than that breaks the benchmark. */
 async function startFlood(house: House, scope: Scope, { server, service_sid, account, query }: World) {
   const [session] = await query<{ sid: string }>('select sid from sessions limit 1')
-  const parameters: FetchParameters = { paths: [`/v1/Services/${service_sid}/Sessions/${session?.sid}`], ...account }
-  const options: LoadOptions = { port: server.port, requests: 'fetches', parameters }
+  const parameters: ReadParameters = { paths: [`/v1/Services/${service_sid}/Sessions/${session?.sid}`], ...account }
+  const options: LoadOptions = { port: server.port, requests: 'reads', parameters }
   const child = await startChild(scope, house.programs.of('load'), options)
   return async (seconds: number): Promise<LoadResult> => {
     const asked = { connections: CONNECTIONS, seconds, per_second: LIMIT * TIMES }

@@ -3,7 +3,7 @@ import type { Scope } from '../../proof/support/scope.ts'
 import { type Benchmark, findBest, type House } from '../benchmark.ts'
 import { type Load, startLoad } from '../load.ts'
 import { preparePrism } from '../prism.ts'
-import type { ReadParameters } from '../programs/requests/session-reads.ts'
+import type { ReadParameters } from '../programs/requests/reads.ts'
 import { startWorld, type World } from '../world.ts'
 
 /** So that not one row is read all the time. */
@@ -42,10 +42,10 @@ async function prepareReading(house: House, scope: Scope, pathsOf: (world: World
   )
   progress('fetching and starting Prism')
   const prism = await preparePrism(scope, PAGE)
-  const parameters: ReadParameters = { paths, ...world.account, seed: world.shape.seed }
+  const parameters: ReadParameters = { paths, ...world.account }
   const load = async (port: number) => {
     await checkAnswer(`http://127.0.0.1:${port}${paths[0]}`, world)
-    return startLoad(house.programs, scope, { port, requests: 'session-reads', parameters })
+    return startLoad(house.programs, scope, { port, requests: 'reads', parameters })
   }
   const [ours, peer, fastest] = [await load(world.server.port), await load(prism.usual), await load(prism.fast)]
   const read = async (from: Load, connections: number) => (await from.closed({ connections, seconds })).per_second
