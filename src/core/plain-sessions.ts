@@ -11,7 +11,7 @@ import { type NewParticipant, participantRow } from './participants.ts'
 import { countPairs } from './pool-groups.ts'
 import type { RequestedStatus } from './session-state.ts'
 import { newSid } from './sid.ts'
-import type { Store } from './store.ts'
+import { isRetryable, type Store } from './store.ts'
 
 /**
  * Most sessions are plain: two people who are given the best numbers of a service that prefers what has cooled down. Such
@@ -50,7 +50,7 @@ export async function createPlainly(store: Store, service: Service, params: NewS
     const people = await giveNumbers(store, service, session, participants)
     return people && (await createSessionStatement(store.pool, { ...session, people }))
   } catch (error) {
-    if (error instanceof ProxyError || isCollision(error)) return undefined
+    if (error instanceof ProxyError || isTaken(error) || isRetryable(error)) return undefined
     throw error
   }
 }
@@ -58,8 +58,8 @@ export async function createPlainly(store: Store, service: Service, params: NewS
 const isNamed = ({ proxy_identifier, proxy_identifier_sid }: NewParticipant) =>
   Boolean(proxy_identifier || proxy_identifier_sid)
 
-/** A pair that somebody else was given first, or two who waited for each other. */
-const isCollision = (error: unknown) => ['23505', '40P01', '40001'].includes(String((error as { code?: unknown }).code))
+/** Somebody else was given the pair first. */
+const isTaken = (error: unknown) => (error as { code?: unknown }).code === '23505'
 
 async function giveNumbers(
   store: Store,

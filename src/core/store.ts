@@ -35,6 +35,9 @@ export const openKysely = (pool: pg.Pool): Db =>
 
 /** Deadlocks, serialisation failures, and statements prepared before a migration (`db/statements/prepared.ts`). */
 const RETRYABLE = new Set(['40P01', '40001', '0A000'])
+
+/** Whether a statement failed in a way that it need not fail in again. */
+export const isRetryable = (error: unknown) => RETRYABLE.has(String((error as { code?: unknown }).code))
 const ATTEMPTS = 8
 
 /**
@@ -47,7 +50,7 @@ export async function inTransaction<T>(store: Store, work: (store: Store) => Pro
     try {
       return await store.db.transaction().execute((db) => work({ ...store, db }))
     } catch (error) {
-      if (attempt === ATTEMPTS || !RETRYABLE.has(String((error as { code?: string }).code))) throw error
+      if (attempt === ATTEMPTS || !isRetryable(error)) throw error
     }
   }
 }
