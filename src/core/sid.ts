@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-/** The two letters every SID begins with, by resource. `MC` and `CB` are ours; the others are the vendor's. */
+/** The two letters every SID begins with, by resource. `MC`, `CB` and `AU` are ours; the others are the vendor's. */
 export type SidPrefix =
   | 'AC'
   | 'SK'
@@ -18,6 +18,7 @@ export type SidPrefix =
   | 'RQ'
   | 'MC'
   | 'CB'
+  | 'AU'
 
 const pool = Buffer.alloc(8192)
 let used = pool.length

@@ -13,6 +13,17 @@ export type Store = {
   pool: pg.Pool
   keys: Keyring
   rules: Rules
+  /** Whoever changes something with it; the server itself where nobody is named. */
+  actor?: Actor
+}
+
+/** Who acts: with an account's auth token, with an API key, on the command line, or the server by itself. */
+export type Actor = {
+  kind: 'account' | 'api-key' | 'operator' | 'server'
+  sid?: string | undefined
+  /** The address a request came from, or the name of the operating system's user. */
+  origin?: string | undefined
+  request_sid?: string | undefined
 }
 
 /** Choices the operator makes for the whole deployment. */

@@ -1,4 +1,4 @@
-import type { Generated, Selectable } from 'kysely'
+import type { ColumnType, Generated, Selectable } from 'kysely'
 
 /**
  * The row types: columns, rows and REST bodies share one spelling. Timestamps are `Date`s; `…_sealed` columns are opened
@@ -20,6 +20,7 @@ export type Schema = {
   callback_attempts: CallbackAttemptTable
   events: EventTable
   released_pairs: ReleasedPairTable
+  audit_log: AuditTable
   idempotency_keys: {
     account_sid: string
     key: string
@@ -42,6 +43,7 @@ export type Recording = Selectable<RecordingTable>
 export type Callback = Selectable<CallbackTable>
 export type CallbackAttemptRow = Selectable<CallbackAttemptTable>
 export type Event = Selectable<EventTable>
+export type AuditRow = Selectable<AuditTable>
 
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
@@ -288,4 +290,20 @@ type EventTable = {
   participant_sid: string | null
   interaction_sid: string | null
   date_created: Generated<Date>
+}
+
+type AuditTable = {
+  sid: string
+  account_sid: string | null
+  actor: 'account' | 'api-key' | 'operator' | 'server'
+  actor_sid: string | null
+  origin: string | null
+  request_sid: string | null
+  action: string
+  service_sid: string | null
+  resource_sid: string | null
+  details: ColumnType<Record<string, string | number | boolean | null>, string, never>
+  date_created: Generated<Date>
+  position: string | null
+  seal: Buffer | null
 }
