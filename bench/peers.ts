@@ -2,9 +2,10 @@ import type { Scope } from '../proof/support/scope.ts'
 import type { House } from './benchmark.ts'
 import { startChild } from './child.ts'
 import { type Load, startLoad } from './load.ts'
+import { POOL } from './postgres.ts'
 import type { BareOptions } from './programs/bare-fastify.ts'
 import type { InboundParameters } from './programs/requests/inbound-messages.ts'
-import { POOL, type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** Load of inbound messages on the server. */
 export const loadOnServer = (house: House, scope: Scope, world: World): Promise<Load> =>

@@ -2,6 +2,7 @@ import { mkdirSync, statfsSync } from 'node:fs'
 import pg from 'pg'
 import type { Scope } from '../proof/support/scope.ts'
 import { startEmbedded } from '../src/db/embedded.ts'
+import { embeddedFlags } from '../src/db/open.ts'
 import { createLogger } from '../src/log.ts'
 
 /**
@@ -17,8 +18,8 @@ export type BenchPostgres = {
   stop: () => Promise<void>
 }
 
-/** As `src/db/open.ts` does. */
-const FLAGS = ['-c', 'max_connections=100']
+/** Connections, as in production, and as the peer has. */
+export const POOL = 10
 
 /** Without these a commit that was answered may be lost, and would cost next to nothing. */
 const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
@@ -30,7 +31,8 @@ export async function startBenchPostgres(folder: string, progress: (step: string
   if (IN_MEMORY.has(statfsSync(folder).type)) {
     throw new Error(`${folder} is in memory, where a commit waits for no disk: give --data a folder on one.`)
   }
-  const server = await startEmbedded({ data_dir: folder, postgres_flags: FLAGS, progress, log: createLogger('error') })
+  const postgres_flags = embeddedFlags(POOL)
+  const server = await startEmbedded({ data_dir: folder, postgres_flags, progress, log: createLogger('error') })
   const urlOf = (database: string) => Object.assign(new URL(server.url), { pathname: `/${database}` }).href
   const pool = new pg.Pool({ connectionString: urlOf('postgres'), max: 2 })
   pool.on('error', () => undefined)

@@ -5,7 +5,7 @@ import type { House } from './benchmark.ts'
 import { type Child, startChild } from './child.ts'
 import { AUTH_TOKEN, MASTER_KEY, prepareTemplate, withStore } from './data.ts'
 import type { Shape } from './people.ts'
-import { copyDatabase } from './postgres.ts'
+import { copyDatabase, POOL } from './postgres.ts'
 import type { CarrierOptions, Counts } from './programs/carrier.ts'
 import type { LoadResult } from './programs/loops.ts'
 import { type BenchServer, startBenchServer } from './server.ts'
@@ -35,9 +35,6 @@ export type WorldOptions = {
   /** Of the server; none unless given. */
   rate_limit?: number
 }
-
-/** As in production, and as the peer has. */
-export const POOL = 10
 
 export async function startWorld(house: House, scope: Scope, options: WorldOptions): Promise<World> {
   const shape = options.shape ?? house.shape

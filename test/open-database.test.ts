@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { after, before, type TestContext } from 'node:test'
 import pino from 'pino'
-import { type Database, openDatabase } from '../src/db/open.ts'
+import { type Database, openDatabase, sharedBuffers } from '../src/db/open.ts'
 
 const data_dir = mkdtempSync(join(tmpdir(), 'maskline-open-'))
 const log = pino({ level: 'silent' })
@@ -28,6 +28,15 @@ const openUrl = (database_url: string) => openDatabase({ database_url, data_dir,
 function urlWith(parts: { password?: string; pathname?: string; port?: string }) {
   return Object.assign(new URL(server.url), parts).href
 }
+
+test('the embedded PostgreSQL keeps a quarter of the memory, within bounds', async () => {
+  const gigabytes = [0.25, 1, 4, 64].map((memory) => sharedBuffers(memory * 2 ** 30))
+  assert.deepEqual(gigabytes, [128, 256, 1024, 8192])
+  const { rows } = await server.pool.query(
+    "select (setting::int * 8192::bigint / (1024 * 1024))::int as mb from pg_settings where name = 'shared_buffers'",
+  )
+  assert.deepEqual(rows, [{ mb: sharedBuffers() }])
+})
 
 test('a PostgreSQL of your own is used through DATABASE_URL, and left running', async () => {
   const db = await openUrl(server.url)

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { DatabaseError, errorCode } from './database-error.ts'
@@ -31,9 +32,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     const pool = await openPool(url, options)
     return { pool, url, embedded: false, stop: once(() => drain(pool)) }
   }
-  // PostgreSQL keeps some connections for itself, and `psql` should find one free too.
-  const connections = ['-c', `max_connections=${Math.max(100, options.pool + 20)}`]
-  const flags = [...connections, ...(options.postgres_flags ?? [])]
+  const flags = [...embeddedFlags(options.pool), ...(options.postgres_flags ?? [])]
   let pool: pg.Pool | undefined
   const server = await startKeptServer({ ...options, postgres_flags: flags }, (url) => {
     if (pool) pool.options.connectionString = url
@@ -50,6 +49,20 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     await server.stop()
     throw error
   }
+}
+
+/** What the embedded server is given besides what every one of its starts needs. */
+export function embeddedFlags(pool: number): string[] {
+  // PostgreSQL keeps some connections for itself, and `psql` should find one free too.
+  return ['-c', `max_connections=${Math.max(100, pool + 20)}`, '-c', `shared_buffers=${sharedBuffers()}MB`]
+}
+
+/**
+ * A quarter of the memory, as PostgreSQL's manual advises, and no less than its default. It is taken only as pages are
+ * read; the keeping of accounts of it is not, hence a most.
+ */
+export function sharedBuffers(memory = Math.min(totalmem(), process.constrainedMemory() || Infinity)): number {
+  return Math.min(8192, Math.max(128, Math.floor(memory / 4 / 2 ** 20)))
 }
 
 async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<pg.Pool> {
