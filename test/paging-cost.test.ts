@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
+import type pg from 'pg'
 import { listEvents } from '../src/core/events.ts'
 import { listInteractions } from '../src/core/interactions.ts'
 import type { PageRequest } from '../src/core/page.ts'
@@ -39,7 +40,7 @@ const LISTS: {
     prefix: 'KC',
     table: 'sessions',
     insert: `(service_sid, sid, account_sid, status, mode, ttl) select '${SERVICE}', 'KC' || sid, $1, 'open', 'voice-only', 0`,
-    list: (store, _account, page) => listSessions(store, SERVICE, page),
+    list: (store, account_sid, page) => listSessions(store, { account_sid, service_sid: SERVICE }, page),
   },
   {
     prefix: 'PN',
@@ -71,18 +72,24 @@ const nodesOf = (plan: Plan): Plan[] =>
 
 /** What the database does for one page: the kinds of its steps, the rows it looked at and the blocks it touched. */
 async function costOf(server: TestServer, { table, list }: (typeof LISTS)[number], page: PageRequest) {
-  const queries: CompiledQuery[] = []
-  const dialect = new PostgresDialect({ pool: server.store.pool })
+  const queries: Pick<CompiledQuery, 'sql' | 'parameters'>[] = []
+  const { pool } = server.store
+  const query = (asked: pg.QueryConfig) => {
+    queries.push({ sql: asked.text, parameters: asked.values ?? [] })
+    return pool.query(asked)
+  }
+  const watched: pg.Pool = Object.assign(Object.create(pool), { query })
+  const dialect = new PostgresDialect({ pool })
   const db = new Kysely<Schema>({
     dialect,
     log: ({ query }) => {
       queries.push(query)
     },
   })
-  await list({ ...server.store, db }, server.account.sid, page)
-  const [query] = queries
-  const [answer] = await rows(server, `explain (analyze, buffers, format json) ${query?.sql}`, [
-    ...(query?.parameters ?? []),
+  await list({ ...server.store, db, pool: watched }, server.account.sid, page)
+  const [asked] = queries
+  const [answer] = await rows(server, `explain (analyze, buffers, format json) ${asked?.sql}`, [
+    ...(asked?.parameters ?? []),
   ])
   const plan = answer['QUERY PLAN'][0].Plan as Plan
   const nodes = nodesOf(plan)

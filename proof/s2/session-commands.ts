@@ -139,7 +139,8 @@ const deletes = command(
     close(model, session, 'api')
     for (const leg of model.legs) if (leg.session === session) Object.assign(leg, { deleted: true, state: 'over' })
     model.sessions = model.sessions.filter((each) => each !== session)
-    assert.equal(await findSession(world.store, serviceOf(world, session).sid, session.sid), undefined)
+    const { account_sid, sid: service_sid } = serviceOf(world, session)
+    assert.equal(await findSession(world.store, { account_sid, service_sid }, session.sid), undefined)
   },
   hasSessions,
 )

@@ -129,8 +129,8 @@ function updateRefusals(model: Model, session: Session, change: { status?: unkno
 }
 
 export async function assertSame(world: World, session: Session): Promise<void> {
-  const { sid } = serviceOf(world, session)
-  const found = await findSession(world.store, sid, session.sid)
+  const { account_sid, sid } = serviceOf(world, session)
+  const found = await findSession(world.store, { account_sid, service_sid: sid }, session.sid)
   assert.ok(found, 'the session is not there')
   const { status, closed_reason, mode, unique_name, ttl } = found
   assert.deepEqual(

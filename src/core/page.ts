@@ -14,22 +14,21 @@ export async function readPage<Tables extends keyof Schema, Row>(
   key: ReferenceExpression<Schema, Tables>,
   page: PageRequest,
 ): Promise<Page<Row>> {
-  const { size, from } = page
-  if ('before' in from) {
-    const rows = await query
-      .where(key, '<', from.before as never)
-      .orderBy(key, 'desc')
-      .limit(size + 1)
-      .execute()
-    return { rows: rows.slice(0, size).reverse(), has_next: true, has_previous: rows.length > size }
-  }
-  let forward = query.orderBy(key, 'asc').limit(size + 1)
-  if ('after' in from) forward = forward.where(key, '>', from.after as never)
-  else if (from.skip > 0) forward = forward.offset(from.skip)
-  const rows = await forward.execute()
-  return {
-    rows: rows.slice(0, size),
-    has_next: rows.length > size,
-    has_previous: 'after' in from || from.skip > 0,
-  }
+  const { from } = page
+  let rows = query.orderBy(key, 'before' in from ? 'desc' : 'asc').limit(mostOf(page))
+  if ('before' in from) rows = rows.where(key, '<', from.before as never)
+  else if ('after' in from) rows = rows.where(key, '>', from.after as never)
+  else if (from.skip > 0) rows = rows.offset(from.skip)
+  return toPage(await rows.execute(), page)
+}
+
+/** How many rows to read for a page: one more than it has, which says whether there is another. */
+export const mostOf = ({ size }: PageRequest) => size + 1
+
+/** Of rows in the order in which they were looked for. */
+export function toPage<Row>(rows: Row[], { size, from }: PageRequest): Page<Row> {
+  const has_more = rows.length > size
+  const some = rows.slice(0, size)
+  if ('before' in from) return { rows: some.reverse(), has_next: true, has_previous: has_more }
+  return { rows: some, has_next: has_more, has_previous: 'after' in from || from.skip > 0 }
 }

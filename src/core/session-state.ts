@@ -12,7 +12,7 @@ import { inTransaction, type Store } from './store.ts'
  */
 export type RequestedStatus = 'open' | 'in-progress' | 'closed' | 'failed' | 'unknown'
 
-export const isLive = (session: Session) => session.status !== 'closed'
+export const isLive = (session: Pick<Session, 'status'>) => session.status !== 'closed'
 
 /** `expires_at` against the database's clock, which alone judges expiry. */
 export const expired = sql<SqlBool>`expires_at <= now()`

@@ -1,10 +1,16 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Service, Session } from '../db/schema.ts'
+import {
+  findSessionStatement,
+  listSessionsStatement,
+  type SessionScope,
+  type ShownSession,
+} from '../db/statements/read-sessions.ts'
 import { rememberPairs } from './cool-down.ts'
 import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
 import { noteReleased } from './number-pools.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { mostOf, type Page, type PageRequest, toPage } from './page.ts'
 import { addParticipant } from './participants.ts'
 import { createPlainly, type NewSession, sessionRow } from './plain-sessions.ts'
 import { holdService } from './services.ts'
@@ -43,27 +49,33 @@ export async function createSession(store: Store, service: Service, params: NewS
 }
 
 /** By SID, of a session that may have run out meanwhile: then it is closed first, and returned as closed. */
-export async function findSession(store: Store, service_sid: string, sid: string): Promise<Session | undefined> {
-  return await settle(store, sessionsOf(store, service_sid).where('sid', '=', sid))
+export async function findSession(store: Store, scope: SessionScope, sid: string): Promise<ShownSession | undefined> {
+  return await settle(store, await findSessionStatement(store.pool, { ...scope, sid }))
 }
 
-export async function findSessionByName(store: Store, service_sid: string, name: string): Promise<Session | undefined> {
-  return await settle(store, sessionsOf(store, service_sid).where('unique_name', '=', name))
+export async function findSessionByName(
+  store: Store,
+  { account_sid, service_sid }: SessionScope,
+  name: string,
+): Promise<ShownSession | undefined> {
+  const found = await sessionsOf(store, service_sid)
+    .select(expired.as('is_expired'))
+    .where('account_sid', '=', account_sid)
+    .where('unique_name', '=', name)
+    .executeTakeFirst()
+  return await settle(store, found)
 }
 
-async function settle(store: Store, query: ReturnType<typeof sessionsOf>): Promise<Session | undefined> {
-  const found = await query.select(expired.as('is_expired')).executeTakeFirst()
-  if (!found) return undefined
-  const { is_expired, ...session } = found
-  if (!is_expired || !isLive(session)) return session
-  return await inTransaction(store, async (trx) => {
-    const locked = await lockSession(trx, session.service_sid, session.sid)
-    return locked ?? session
-  })
+type Found = ShownSession & { is_expired: SqlBool | null }
+
+async function settle(store: Store, found: Found | undefined): Promise<ShownSession | undefined> {
+  if (!found?.is_expired || !isLive(found)) return found
+  return await inTransaction(store, async (trx) => (await lockSession(trx, found.service_sid, found.sid)) ?? found)
 }
 
-export async function listSessions(store: Store, service_sid: string, page: PageRequest): Promise<Page<Session>> {
-  return await readPage(sessionsOf(store, service_sid), 'sid', page)
+/** An empty page, too, when the service is not the account's. */
+export async function listSessions(store: Store, scope: SessionScope, page: PageRequest): Promise<Page<ShownSession>> {
+  return toPage(await listSessionsStatement(store.pool, scope, { most: mostOf(page), from: page.from }), page)
 }
 
 /** Deletes a session with all that belongs to it; its name is free at once. False when it was not there. */

@@ -117,7 +117,7 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
 /** The call a path names. Throws 20404. */
 async function getScope(context: HttpContext, request: FastifyRequest): Promise<Required<recordings.RecordingScope>> {
   const { InteractionSid } = request.params as { InteractionSid: string }
-  const session = await getSession(context, request, await getService(context, request))
+  const session = await getSession(context, request)
   const scope = { service_sid: session.service_sid, session_sid: session.sid }
   const interaction = isSid('KI', InteractionSid)
     ? await findInteraction(context.store, scope, InteractionSid)

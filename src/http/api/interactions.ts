@@ -90,7 +90,7 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
     )(row)
 
   const getScope = async (request: FastifyRequest): Promise<interactions.InteractionScope> => {
-    const session = await getSession(context, request, await getService(context, request))
+    const session = await getSession(context, request)
     return { service_sid: session.service_sid, session_sid: session.sid }
   }
 
@@ -209,7 +209,7 @@ type ParticipantPath = { service_sid: string; session_sid: string; sid: string }
 /** The participant that a message's path names, with the service it is in. */
 async function getOwner(context: HttpContext, request: FastifyRequest) {
   const service = await getService(context, request)
-  const session = await getSession(context, request, service)
+  const session = await getSession(context, request)
   return { service, participant: await getParticipant(context, request, session) }
 }
 

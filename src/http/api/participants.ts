@@ -61,7 +61,7 @@ const presentParticipant = (base: string) => (participant: participants.OpenedPa
 export async function getParticipant(
   context: HttpContext,
   request: FastifyRequest,
-  session: Session,
+  session: Pick<Session, 'service_sid' | 'sid'>,
 ): Promise<participants.OpenedParticipant> {
   const { ParticipantSid = '' } = request.params as { ParticipantSid?: string }
   const participant = isSid('KP', ParticipantSid)
@@ -84,7 +84,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     { summary: 'Add a participant', body: ParticipantCreate, answer: ParticipantBody, status: 201 },
     async (request) => {
       const service = await getService(context, request)
-      const session = await getSession(context, request, service)
+      const session = await getSession(context, request)
       return await once(store, request, async (trx) => {
         const params = parseForm(ParticipantCreate, formOf(request), 'create')
         const participant = await participants.createParticipant(trx, service, session.sid, params)
@@ -100,11 +100,10 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     collection,
     { summary: 'List participants', query: PageQuery, answer: PageOf('participants', ParticipantBody) },
     async (request) => {
-      const service = await getService(context, request)
-      const session = await getSession(context, request, service)
+      const { service_sid, sid } = await getSession(context, request)
       const query = parsePage(queryOf(request))
-      const found = await participants.listParticipants(store, service.sid, session.sid, query.request)
-      const url = `${base}/Services/${service.sid}/Sessions/${session.sid}/Participants`
+      const found = await participants.listParticipants(store, service_sid, sid, query.request)
+      const url = `${base}/Services/${service_sid}/Sessions/${sid}/Participants`
       return presentPage(found, query, { key: 'participants', url, present })
     },
   )
@@ -115,7 +114,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     `${collection}/:ParticipantSid`,
     { summary: 'Fetch a participant', answer: ParticipantBody },
     async (request) => {
-      const session = await getSession(context, request, await getService(context, request))
+      const session = await getSession(context, request)
       return present(await getParticipant(context, request, session))
     },
   )
@@ -126,7 +125,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     `${collection}/:ParticipantSid`,
     { summary: 'Remove a participant', status: 204 },
     async (request) => {
-      const session = await getSession(context, request, await getService(context, request))
+      const session = await getSession(context, request)
       const { ParticipantSid } = request.params as { ParticipantSid: string }
       const removed =
         isSid('KP', ParticipantSid) &&

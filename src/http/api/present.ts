@@ -1,7 +1,10 @@
 import Type, { type TSchema } from 'typebox'
 
-/** Clients parse dates by exactly this form: whole seconds, `Z`. */
-export const presentDate = (date: Date | null) => date && `${date.toISOString().slice(0, 19)}Z`
+/** Clients parse dates by exactly this form: whole seconds, `Z`. A text is as PostgreSQL writes what is in UTC. */
+export function presentDate(date: Date | string | null): string | null {
+  if (typeof date === 'string') return `${date.slice(0, 10)}T${date.slice(11, 19)}Z`
+  return date && `${date.toISOString().slice(0, 19)}Z`
+}
 
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 

@@ -5,7 +5,7 @@ import type { NewParticipant } from '../../core/participants.ts'
 import { updateSession } from '../../core/session-state.ts'
 import * as sessions from '../../core/sessions.ts'
 import { isSid } from '../../core/sid.ts'
-import type { Service, Session } from '../../db/schema.ts'
+import type { SessionScope, ShownSession } from '../../db/statements/read-sessions.ts'
 import type { HttpContext } from '../context.ts'
 import { DateParameter, parseForm } from './form.ts'
 import { once } from './idempotency.ts'
@@ -61,7 +61,7 @@ const SessionBody = Type.Object({
   links: Type.Object({ interactions: Url, participants: Url }),
 })
 
-const presentSession = (base: string) => (session: Session) => {
+const presentSession = (base: string) => (session: ShownSession) => {
   const url = `${base}/Services/${session.service_sid}/Sessions/${session.sid}`
   return {
     service_sid: session.service_sid,
@@ -83,14 +83,31 @@ const presentSession = (base: string) => (session: Session) => {
   }
 }
 
-/** The session a path names by SID. Throws 20404. */
-export async function getSession(context: HttpContext, request: FastifyRequest, service: Service): Promise<Session> {
+/** The session a path names by SID, in a service of the caller's account. Throws 20404. */
+export async function getSession({ store }: HttpContext, request: FastifyRequest): Promise<ShownSession> {
   const { SessionSid = '' } = request.params as { SessionSid?: string }
-  const session = isSid('KC', SessionSid)
-    ? await sessions.findSession(context.store, service.sid, SessionSid)
-    : undefined
+  const scope = getScope(request)
+  const session = isSid('KC', SessionSid) ? await sessions.findSession(store, scope, SessionSid) : undefined
   if (!session) throw notFound(request)
   return session
+}
+
+async function getSessionBySidOrName({ store }: HttpContext, request: FastifyRequest): Promise<ShownSession> {
+  const { SessionSid } = request.params as { SessionSid: string }
+  const scope = getScope(request)
+  if (SessionSid.includes('\0')) throw notFound(request)
+  const session =
+    (isSid('KC', SessionSid) && (await sessions.findSession(store, scope, SessionSid))) ||
+    (await sessions.findSessionByName(store, scope, SessionSid))
+  if (!session) throw notFound(request)
+  return session
+}
+
+/** What names no service leads nowhere, and is not looked for. */
+function getScope(request: FastifyRequest): SessionScope {
+  const { ServiceSid = '' } = request.params as { ServiceSid?: string }
+  if (!isSid('KS', ServiceSid)) throw notFound(request)
+  return { account_sid: request.caller.account_sid, service_sid: ServiceSid }
 }
 
 const COLLECTION = '/Services/:ServiceSid/Sessions'
@@ -126,10 +143,12 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     COLLECTION,
     { summary: 'List sessions', query: PageQuery, answer: PageOf('sessions', SessionBody) },
     async (request) => {
-      const service = await getService(context, request)
+      const scope = getScope(request)
       const query = parsePage(queryOf(request))
-      const found = await sessions.listSessions(store, service.sid, query.request)
-      return presentPage(found, query, { key: 'sessions', url: `${base}/Services/${service.sid}/Sessions`, present })
+      const found = await sessions.listSessions(store, scope, query.request)
+      if (found.rows.length === 0) await getService(context, request)
+      const url = `${base}/Services/${scope.service_sid}/Sessions`
+      return presentPage(found, query, { key: 'sessions', url, present })
     },
   )
 }
@@ -143,16 +162,7 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
     'GET',
     `${COLLECTION}/:SessionSid`,
     { summary: 'Fetch a session by SID or unique name', answer: SessionBody },
-    async (request) => {
-      const service = await getService(context, request)
-      const { SessionSid } = request.params as { SessionSid: string }
-      if (SessionSid.includes('\0')) throw notFound(request)
-      const session =
-        (await sessions.findSession(store, service.sid, SessionSid)) ??
-        (await sessions.findSessionByName(store, service.sid, SessionSid))
-      if (!session) throw notFound(request)
-      return present(session)
-    },
+    async (request) => present(await getSessionBySidOrName(context, request)),
   )
 
   route(
