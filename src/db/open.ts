@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { DatabaseError, errorCode } from './database-error.ts'
 import { findRunningServer } from './embedded.ts'
 import { startKeptServer } from './kept-server.ts'
+import { parseTimestamp, typesWith } from './timestamps.ts'
 
 export type Database = { pool: pg.Pool; url: string; embedded: boolean; stop(): Promise<void> }
 
@@ -72,6 +73,7 @@ async function openPool(url: string, { pool: max, log }: OpenOptions): Promise<p
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     idleTimeoutMillis: IDLE_LIMIT_MS,
     application_name: 'maskline',
+    types: typesWith(parseTimestamp),
   })
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on('error', (error) => {

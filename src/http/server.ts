@@ -143,8 +143,9 @@ async function authenticated(scope: FastifyInstance, context: HttpContext, route
 
 /** After whoever asks is known, so that nobody uses up what is another's. */
 function limited(scope: FastifyInstance, context: HttpContext) {
-  scope.addHook('onRequest', async (request, reply) => {
+  scope.addHook('onRequest', (request, reply, done) => {
     if (request.method !== 'OPTIONS') requireRate(context, request, reply)
+    done()
   })
 }
 
@@ -192,8 +193,9 @@ const CORS = {
 }
 
 function addCors(scope: FastifyInstance) {
-  scope.addHook('onRequest', async (_request, reply) => {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.headers(CORS)
+    done()
   })
   scope.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.code(200).send())
 }

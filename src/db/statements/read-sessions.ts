@@ -1,5 +1,6 @@
-import pg from 'pg'
+import type pg from 'pg'
 import type { Session } from '../schema.ts'
+import { keepTimestamp, typesWith } from '../timestamps.ts'
 import { inBatches } from './batch.ts'
 
 /**
@@ -15,19 +16,7 @@ export type ShownSession = {
 const COLUMNS = `service_sid, sid, account_sid, unique_name, status, mode, ttl, date_expiry, date_started, date_ended,
   date_last_interaction, closed_reason, date_created, date_updated`
 
-const { TIMESTAMPTZ } = pg.types.builtins
-const parseDate: (text: string) => Date = pg.types.getTypeParser(TIMESTAMPTZ, 'text')
-
-/** In UTC, and in a year of four digits after Christ: `2030-01-31 12:00:00.123456+00`. */
-const isPlain = (text: string) => text.charCodeAt(4) === 45 && text.endsWith('+00')
-const keepDate = (text: string) => (isPlain(text) ? text : parseDate(text))
-
-const types = {
-  getTypeParser: ((oid, format) =>
-    oid === TIMESTAMPTZ && format !== 'binary'
-      ? keepDate
-      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-}
+const types = typesWith(keepTimestamp)
 
 /** The service that a path names, and the account that asks, which has to be its owner. */
 export type SessionScope = { account_sid: string; service_sid: string }

@@ -14,6 +14,7 @@ export const PageQuery = Type.Object({
   PageToken: Type.Optional(Type.String({ description: 'Where the page begins, from a page URL.' })),
 })
 
+type ListOf = { key: string; url: string }
 export type ListQuery = { request: PageRequest; number: number; token: string | undefined }
 
 /**
@@ -43,12 +44,27 @@ function parseToken(token: string): PageRequest['from'] {
   return direction === 'A' ? { after: sid } : { before: sid }
 }
 
-/** The body of a list: the rows under `key`, and the seven `meta` keys that clients page by. */
+/** The body of a list: the rows under `key`, and `meta`. */
 export function presentPage<Row extends { sid: string }>(
   found: Page<Row>,
   query: ListQuery,
   list: { key: string; url: string; present: (row: Row) => object },
 ): object {
+  return { [list.key]: found.rows.map(list.present), meta: presentMeta(found, query, list) }
+}
+
+/** The same, of rows that are written already. */
+export function writePage<Row extends { sid: string }>(
+  found: Page<Row>,
+  query: ListQuery,
+  list: { key: string; url: string; write: (row: Row) => string },
+): Buffer {
+  const meta = JSON.stringify(presentMeta(found, query, list))
+  return Buffer.from(`{"${list.key}":[${found.rows.map(list.write).join(',')}],"meta":${meta}}`)
+}
+
+/** The seven keys that clients page by. */
+function presentMeta({ rows, has_next, has_previous }: Page<{ sid: string }>, query: ListQuery, list: ListOf) {
   const { number, request, token } = query
   const pageUrl = (page: number, pageToken?: string) => {
     const url = new URL(list.url)
@@ -58,19 +74,16 @@ export function presentPage<Row extends { sid: string }>(
     else url.searchParams.delete('PageToken')
     return url.href
   }
-  const first = found.rows[0]
-  const last = found.rows.at(-1)
+  const first = rows[0]
+  const last = rows.at(-1)
   return {
-    [list.key]: found.rows.map(list.present),
-    meta: {
-      page: number,
-      page_size: request.size,
-      first_page_url: pageUrl(0),
-      previous_page_url: found.has_previous && first ? pageUrl(Math.max(0, number - 1), `PB${first.sid}`) : null,
-      next_page_url: found.has_next && last ? pageUrl(number + 1, `PA${last.sid}`) : null,
-      url: pageUrl(number, token),
-      key: list.key,
-    },
+    page: number,
+    page_size: request.size,
+    first_page_url: pageUrl(0),
+    previous_page_url: has_previous && first ? pageUrl(Math.max(0, number - 1), `PB${first.sid}`) : null,
+    next_page_url: has_next && last ? pageUrl(number + 1, `PA${last.sid}`) : null,
+    url: pageUrl(number, token),
+    key: list.key,
   }
 }
 

@@ -9,10 +9,11 @@ import type { SessionScope, ShownSession } from '../../db/statements/read-sessio
 import type { HttpContext } from '../context.ts'
 import { DateParameter, parseForm } from './form.ts'
 import { once } from './idempotency.ts'
-import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
-import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './present.ts'
+import { PageOf, PageQuery, parsePage, writePage } from './page.ts'
+import { DateTime, Nullable, OneOf, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
+import { presentSession, writeSession } from './session-body.ts'
 
 const MODES = ['voice-and-message', 'voice-only', 'message-only'] as const
 const STATUSES = ['open', 'in-progress', 'closed', 'failed', 'unknown'] as const
@@ -61,28 +62,6 @@ const SessionBody = Type.Object({
   links: Type.Object({ interactions: Url, participants: Url }),
 })
 
-const presentSession = (base: string) => (session: ShownSession) => {
-  const url = `${base}/Services/${session.service_sid}/Sessions/${session.sid}`
-  return {
-    service_sid: session.service_sid,
-    status: session.status,
-    unique_name: session.unique_name,
-    date_started: presentDate(session.date_started),
-    date_ended: presentDate(session.date_ended),
-    date_last_interaction: presentDate(session.date_last_interaction),
-    date_expiry: presentDate(session.date_expiry),
-    ttl: session.ttl,
-    mode: session.mode,
-    closed_reason: session.closed_reason,
-    sid: session.sid,
-    date_updated: presentDate(session.date_updated),
-    date_created: presentDate(session.date_created),
-    account_sid: session.account_sid,
-    url,
-    links: { interactions: `${url}/Interactions`, participants: `${url}/Participants` },
-  }
-}
-
 /** The session a path names by SID, in a service of the caller's account. Throws 20404. */
 export async function getSession({ store }: HttpContext, request: FastifyRequest): Promise<ShownSession> {
   const { SessionSid = '' } = request.params as { SessionSid?: string }
@@ -121,6 +100,7 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
   const { store } = context
   const base = `${store.rules.public_url}/v1`
   const present = presentSession(base)
+  const write = writeSession(base)
 
   route(
     app,
@@ -142,13 +122,14 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     'GET',
     COLLECTION,
     { summary: 'List sessions', query: PageQuery, answer: PageOf('sessions', SessionBody) },
-    async (request) => {
+    async (request, reply) => {
       const scope = getScope(request)
       const query = parsePage(queryOf(request))
       const found = await sessions.listSessions(store, scope, query.request)
       if (found.rows.length === 0) await getService(context, request)
       const url = `${base}/Services/${scope.service_sid}/Sessions`
-      return presentPage(found, query, { key: 'sessions', url, present })
+      reply.type('application/json; charset=utf-8')
+      return writePage(found, query, { key: 'sessions', url, write })
     },
   )
 }
