@@ -66,14 +66,8 @@ export function writePage<Row extends { sid: string }>(
 /** The seven keys that clients page by. */
 function presentMeta({ rows, has_next, has_previous }: Page<{ sid: string }>, query: ListQuery, list: ListOf) {
   const { number, request, token } = query
-  const pageUrl = (page: number, pageToken?: string) => {
-    const url = new URL(list.url)
-    url.searchParams.set('PageSize', String(request.size))
-    url.searchParams.set('Page', String(page))
-    if (pageToken) url.searchParams.set('PageToken', pageToken)
-    else url.searchParams.delete('PageToken')
-    return url.href
-  }
+  const start = `${list.url}${list.url.includes('?') ? '&' : '?'}PageSize=${request.size}&Page=`
+  const pageUrl = (page: number, place?: string) => `${start}${page}${place ? `&PageToken=${place}` : ''}`
   const first = rows[0]
   const last = rows.at(-1)
   return {
