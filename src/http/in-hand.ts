@@ -1,22 +1,42 @@
-import type { FastifyInstance } from 'fastify'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
+import { newSid } from '../core/sid.ts'
 import { presentError } from './errors.ts'
+
+/** Probes are answered however much there is to do. */
+const PROBES = '/health/'
 
 /**
  * Above what a server can do, requests would pile up until all of them are answered too late. So only so many are in hand at
- * once; who comes besides is told at once to come again, before anything of theirs is read, and nothing happened.
+ * once; who comes besides is told at once to come again, before anything of theirs is read, and nothing happened. This stands
+ * before the framework, because at such times thousands are refused a second, and what it does for each of them would be
+ * taken from those in hand.
  */
-export function boundRequests(scope: FastifyInstance, most: number): void {
-  const refusal = JSON.stringify(presentError(new ProxyError(20503)))
+export function boundRequests(server: Server, most: number): void {
+  const handlers = server.listeners('request')
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    for (const handler of handlers) handler.call(server, request, response)
+  }
   let inHand = 0
-  scope.addHook('onRequest', (_request, reply, done) => {
-    if (inHand >= most) {
-      reply.code(503).header('Retry-After', '1').type('application/json').send(refusal)
-      return
-    }
+  server.removeAllListeners('request')
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url?.startsWith(PROBES)) return handle(request, response)
+    if (inHand >= most) return refuse(response)
     inHand++
     // Comes for answers as for connections that break.
-    reply.raw.once('close', () => inHand--)
-    done()
+    response.once('close', () => inHand--)
+    handle(request, response)
   })
+}
+
+const REFUSAL = JSON.stringify(presentError(new ProxyError(20503)))
+const HEADERS = [
+  ...['Retry-After', '1'],
+  ...['Content-Type', 'application/json; charset=utf-8'],
+  ...['Content-Length', String(Buffer.byteLength(REFUSAL))],
+]
+
+/** One write. What its sender still sends is read and dropped by Node once the answer is out, so that the connection can be kept. */
+function refuse(response: ServerResponse): void {
+  response.writeHead(503, [...HEADERS, 'Twilio-Request-Id', newSid('RQ')]).end(REFUSAL)
 }

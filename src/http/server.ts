@@ -46,6 +46,7 @@ export async function createServer(
       reply.code(refusal.status).header('Twilio-Request-Id', request.id).send(presentError(refusal))
     },
   })
+  boundRequests(app.server, context.max_requests)
   // The schemas describe; parameters are read by `parseForm`, and bodies are written as they are.
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => (body) => JSON.stringify(body))
@@ -59,13 +60,11 @@ export async function createServer(
   await app.register(swagger, openapi(context))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register((scope) => doors(scope, context, others))
-  // Probes are answered however much there is to do.
   await app.register((scope) => healthRoutes(scope, context))
   return app
 }
 
 async function doors(app: FastifyInstance, context: HttpContext, others: Record<string, FastifyPluginAsync>) {
-  boundRequests(app, context.max_requests)
   await app.register((scope) => restScope(scope, context), { prefix: '/v1' })
   await app.register((scope) => ownScope(scope, context), { prefix: '/maskline/v1' })
   for (const [prefix, routes] of Object.entries(others)) {
