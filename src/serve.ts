@@ -23,6 +23,7 @@ import { type Database, openDatabase } from './db/open.ts'
 import type { HttpContext } from './http/context.ts'
 import { DATABASE_LIMIT_MS } from './http/genuine.ts'
 import { createServer } from './http/server.ts'
+import type { JobContext } from './jobs/context.ts'
 import { startExchange } from './jobs/exchange-counts.ts'
 import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
@@ -97,10 +98,10 @@ async function assemble(config: Config, store: Store, database: Database, option
   // Carriers ask these two first, and wait for nothing longer.
   const brief = limitStore(store, DATABASE_LIMIT_MS)
   const directory = createDirectory(brief)
-  let wake: () => void = () => undefined
+  let wake: HttpContext['wake'] = () => undefined
   let app: FastifyInstance | undefined
   const request: OwnRequest = (call) => requestOwn(app, config, call)
-  const network = simulatedNetwork({ store, directory, log, wake: () => wake(), request })
+  const network = simulatedNetwork({ store, directory, log, wake: (due) => wake(due), request })
   const { simulator, ...real } = carrierKinds(network)
   const carriers = createCarriers(brief, config.simulator ? { simulator, ...real } : real)
   await options.prepare?.(store, carriers)
@@ -116,7 +117,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     intercept_timeout_ms: config.intercept_timeout_ms,
     authenticate: createAuthenticator(store),
     limiter,
-    wake: () => wake(),
+    wake: (due) => wake(due),
     isAccepting: () => accepting,
     max_requests: config.max_requests,
     resource_case: config.resource_case,
@@ -129,25 +130,23 @@ async function assemble(config: Config, store: Store, database: Database, option
   await app.listen({ port: config.port, host: config.host })
 
   const { intercept_timeout_ms } = config
-  const jobs = {
+  const jobs: JobContext = {
     store: limitStore(store, JOBS_LIMIT_MS),
     carriers,
     guard,
     intercept_timeout_ms,
     log,
-    wake: () => wake(),
+    wake: (due) => wake(due),
   }
-  const workers = [startInteractionWorker(jobs), startCallbackWorker(jobs)]
+  const workers = { interactions: startInteractionWorker(jobs), callbacks: startCallbackWorker(jobs) }
   const others = [startSweeper({ store, carriers, log }), startExchange({ store: brief, limiter, log })]
-  wake = () => {
-    for (const worker of workers) worker.wake()
-  }
+  wake = (due) => workers[due].wake()
 
   const stop = async () => {
     accepting = false
     await delay(options.drain_ms ?? DRAIN_MS)
     await closeDoor(app)
-    await Promise.all([...others, ...workers].map((job) => job.stop()))
+    await Promise.all([...others, ...Object.values(workers)].map((job) => job.stop()))
     await guard.close()
     await database.stop()
   }
@@ -192,11 +191,11 @@ function simulatedNetwork({
       await relayMessage(store, directory, { sid, account_sid }, message).catch(
         logged('a message could not be taken in'),
       )
-      wake()
+      wake('interactions')
     },
     report: async (carrier_sid, leg, report) => {
       await recordReport(store, carrier_sid, leg, report).catch(logged('a report could not be taken in'))
-      wake()
+      wake('callbacks')
     },
     isProxyNumber: async (account_sid, number) => (await directory.find(number))?.account_sid === account_sid,
     request: (url, method, params) => request({ url, method, params, secret: network.secret }),

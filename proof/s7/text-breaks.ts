@@ -69,8 +69,8 @@ export const TEXT_BREAKS: Break[] = [
   },
   {
     file: 'http/webhooks.ts',
-    passage: "    if (outcome !== 'duplicate') context.wake()",
+    passage: "    if (outcome !== 'duplicate') context.wake('interactions')",
     becomes:
-      "    context.log.debug({ by: message.from }, 'a text came')\n    if (outcome !== 'duplicate') context.wake()",
+      "    context.log.debug({ by: message.from }, 'a text came')\n    if (outcome !== 'duplicate') context.wake('interactions')",
   },
 ]

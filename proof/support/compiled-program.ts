@@ -43,6 +43,6 @@ export function runTool(cli: string, args: string[], env: Env): Promise<Ended> {
 export const ANSWERS_BEFORE_COMMIT: Break = {
   file: 'http/webhooks.ts',
   passage: `    const { outcome } = await relayMessage(context.store, context.directory, { sid, account_sid }, message)
-    if (outcome !== 'duplicate') context.wake()`,
-  becomes: `    void relayMessage(context.store, context.directory, { sid, account_sid }, message).then(context.wake, () => 0)`,
+    if (outcome !== 'duplicate') context.wake('interactions')`,
+  becomes: `    void relayMessage(context.store, context.directory, { sid, account_sid }, message).then(() => context.wake('interactions'), () => 0)`,
 }

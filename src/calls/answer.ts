@@ -46,7 +46,6 @@ async function answerAs(
   const answer = await answerOutOfSession(context, carrier, call, row)
   if (typeof answer === 'string') return answer
   // A session was made for this call, or found: it is relayed as if the session had been there.
-  context.wake()
   return await putThrough(context, answer.relayed)
 }
 
@@ -76,14 +75,14 @@ async function putThrough(context: CallContext, row: Interaction): Promise<strin
 
 async function cancel({ store, wake }: CallContext, row: Interaction) {
   await moveLeg(store, row, { type: 'voice', ...noLeg, status: 'canceled' })
-  wake()
+  wake('callbacks')
   return hangUp()
 }
 
 /** The partner's number is another carrier's: this one could only show the caller's own, so it does not dial at all. */
 async function refuse({ store, wake }: CallContext, row: Interaction) {
   await moveLeg(store, row, { type: 'voice', ...noLeg, status: 'failed', error_code: 80613 })
-  wake()
+  wake('callbacks')
   return hangUp()
 }
 

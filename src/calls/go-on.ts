@@ -16,7 +16,7 @@ import { hangUp, nothing, reject, voicemail, whisper } from './markup.ts'
 
 /** The leg to the partner has a new status. What it is about may be unknown by now: the carrier need not say it again. */
 export async function legReported(context: CallContext, carrier: CallCarrier, leg: Leg, report: CallReport) {
-  if (await recordCallReport(context.store, carrier, leg, report)) context.wake()
+  if (await recordCallReport(context.store, carrier, leg, report)) context.wake('callbacks')
   else await recordUnknown(context, carrier)
   return nothing()
 }
@@ -31,7 +31,7 @@ export async function dialled(context: CallContext, carrier: CallCarrier, leg: L
   // The partner is gone only for the announcement, and waits where the caller is sent now.
   if (row.stage === 'rejoin') return rejoinTwiml(lastMinute(store, row, settings))
   if (!(await recordCallReport(store, carrier, leg, report))) return await unknownLeg(context, carrier)
-  context.wake()
+  context.wake('callbacks')
   return settings.voicemail && leavesMessage(report.status)
     ? voicemail(settings, addressesOf(store, row))
     : farewell(report.status)

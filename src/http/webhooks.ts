@@ -24,7 +24,7 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     const message = carrier.parseMessage(webhook)
     refuseUnstorable(message.event_id, message.to, ...message.media.map((item) => item.content_type ?? ''))
     const { outcome } = await relayMessage(context.store, context.directory, { sid, account_sid }, message)
-    if (outcome !== 'duplicate') context.wake()
+    if (outcome !== 'duplicate') context.wake('interactions')
     return acknowledge(carrier, reply)
   })
 
@@ -39,7 +39,7 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
     if (report.error_code && report.error_code > MAX_ERROR_CODE) throw new BadWebhook('The error code is no such code.')
     const known =
       isLeg && (await recordReport(context.store, sid, { service_sid: ServiceSid, sid: InteractionSid }, report))
-    if (known) context.wake()
+    if (known) context.wake('callbacks')
     // The record may have been deleted since: the carrier need not tell us again.
     else await recordEvent(context.store, { error_code: 80907, account_sid })
     return acknowledge(carrier, reply)

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Guard } from '../callbacks/guard.ts'
+import type { Due } from '../calls/context.ts'
 import type { Carriers } from '../core/carriers.ts'
 import type { Store } from '../core/store.ts'
 
@@ -11,5 +12,5 @@ export type JobContext = {
   intercept_timeout_ms: number
   log: Logger
   /** Called when a job made more work that is due at once. */
-  wake: () => void
+  wake: (due: Due) => void
 }

@@ -42,7 +42,7 @@ async function workOn(context: JobContext, claimed: ClaimedInteraction, isHeld: 
   const { store, carriers } = context
   if (claimed.type === 'voice') {
     await lookAfterCall(context, claimed)
-    return context.wake()
+    return context.wake('callbacks')
   }
   if (claimed.attempts > GIVE_UP_AFTER) {
     await moveLeg(store, claimed, { status: 'failed', error_code: 80613 })
@@ -59,5 +59,6 @@ async function workOn(context: JobContext, claimed: ClaimedInteraction, isHeld: 
     if (!(error instanceof CarrierError)) throw error
     await postpone(store, claimed, error)
   }
-  context.wake()
+  // A stranger's message leads to messages, which are sent like any other; what is sent or blocked, to callbacks.
+  context.wake(claimed.stage === 'out-of-session' ? 'interactions' : 'callbacks')
 }

@@ -165,7 +165,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
         )
       })
       if (keyed) {
-        context.wake()
+        context.wake('interactions')
         return created
       }
       const { sid } = created as { sid: string }
@@ -224,7 +224,7 @@ async function sendNow(context: HttpContext, message: { service_sid: string; sid
   const claimed = await claimInteraction(context.store.pool, { ...message, lease_s: SEND_LEASE_S })
   if (!claimed) return
   const sent = await sendClaimed(context.store, context.carriers, claimed)
-  context.wake()
+  context.wake('callbacks')
   if (sent.result !== 'refused') return
   const code = sent.code !== undefined && sent.code in CATALOGUE ? (sent.code as ErrorCode) : 80613
   throw new ProxyError(code)
