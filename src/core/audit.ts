@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { newSid } from './sid.ts'
 import type { Actor, Store } from './store.ts'
 
@@ -10,14 +11,20 @@ export type Deed = {
   details?: Record<string, string | number | boolean | null>
 }
 
+/** What happens by itself, whoever's request comes across it. */
+export const SERVER: Actor = { kind: 'server', origin: hostname() }
+
 /** The store as somebody uses it: what is written down with it names them. */
 export const actingAs = (store: Store, actor: Actor): Store => ({ ...store, actor })
 
 /** Puts a deed on record, within the transaction of `store` if it is in one, by whoever the store acts for. */
-export async function audit(store: Store, { action, details = {}, ...deed }: Deed): Promise<void> {
-  const { kind, sid, origin, request_sid } = store.actor ?? { kind: 'server' as const }
+export async function audit(
+  store: Pick<Store, 'db' | 'actor'>,
+  { action, details = {}, ...deed }: Deed,
+): Promise<void> {
+  const { kind, sid, origin, request_sid } = store.actor ?? SERVER
   await store.db
-    .insertInto('audit_log')
+    .insertInto('audit_pending')
     .values({
       sid: newSid('AU'),
       account_sid: deed.account_sid ?? null,
@@ -32,3 +39,11 @@ export async function audit(store: Store, { action, details = {}, ...deed }: Dee
     })
     .execute()
 }
+
+/** For the details of a change: the names of what was given, and never what. */
+export const namesOf = (changes: object): string =>
+  Object.entries(changes)
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name)
+    .sort()
+    .join(' ')

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { AUDIT_CHECKS } from './doctor/audit.ts'
 import {
   type Check,
   EXAMPLES,
@@ -29,6 +30,7 @@ export const CHECKS: Check[] = [
   ...WORK_CHECKS,
   ...SEALED_CHECKS,
   ...POOL_CHECKS,
+  ...AUDIT_CHECKS,
 ]
 
 export type Status = 'good' | 'found' | 'skipped' | 'unfinished'

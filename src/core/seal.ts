@@ -17,6 +17,8 @@ export type Keyring = {
   blindIndex(text: string): Buffer
   /** A peppered digest of a high-entropy secret (auth token, API key secret), for comparing. */
   digest(secret: string): Buffer
+  /** The seal of a link in a chain, over the seal before it: nobody makes one without the keys. */
+  chain(previous: Buffer, text: string): Buffer
 }
 
 export type DataKey = { id: number; purpose: 'seal' | 'index' | 'digest'; key: Buffer }
@@ -32,6 +34,7 @@ export function createKeyring(dataKeys: DataKey[]): Keyring {
   const sealing = pick(dataKeys, 'seal')
   const index = pick(dataKeys, 'index').key
   const pepper = pick(dataKeys, 'digest').key
+  const links = Buffer.from(hkdfSync('sha256', pepper, '', 'maskline audit log', 32))
   const openBytes = (place: string, sealed: Buffer) => {
     const key = dataKeys.find((candidate) => candidate.id === sealed[1])
     if (sealed[0] !== VERSION || !key) throw new SealError(`no key for a value sealed at ${place}`)
@@ -43,6 +46,7 @@ export function createKeyring(dataKeys: DataKey[]): Keyring {
     open: (place, sealed) => openBytes(place, sealed).toString('utf8'),
     blindIndex: (text) => createHmac('sha256', index).update(text).digest(),
     digest: (secret) => createHmac('sha256', pepper).update(secret).digest(),
+    chain: (previous, text) => createHmac('sha256', links).update(previous).update(text).digest(),
   }
 }
 

@@ -17,11 +17,11 @@ export type Store = {
   actor?: Actor
 }
 
-/** Who acts: with an account's auth token, with an API key, on the command line, or the server by itself. */
+/** Who acts: with an account's auth token, with an API key, on the command line, the server by itself, or we do not know. */
 export type Actor = {
-  kind: 'account' | 'api-key' | 'operator' | 'server'
+  kind: 'account' | 'api-key' | 'operator' | 'server' | 'unknown'
   sid?: string | undefined
-  /** The address a request came from, or the name of the operating system's user. */
+  /** The address a request came from; of an operator, the operating system's user and host; of a server, its host. */
   origin?: string | undefined
   request_sid?: string | undefined
 }

@@ -20,7 +20,12 @@ export type Schema = {
   callback_attempts: CallbackAttemptTable
   events: EventTable
   released_pairs: ReleasedPairTable
-  audit_log: AuditTable
+  audit_pending: DeedTable
+  audit_entries: AuditTable
+  /** A view of both. */
+  audit_log: AuditView
+  audit_ends: { place: 'start' | 'head'; position: string; seal: Buffer; proof: Buffer }
+  key_uses: { sid: string; date_last_used: Date; address: string }
   idempotency_keys: {
     account_sid: string
     key: string
@@ -43,7 +48,7 @@ export type Recording = Selectable<RecordingTable>
 export type Callback = Selectable<CallbackTable>
 export type CallbackAttemptRow = Selectable<CallbackAttemptTable>
 export type Event = Selectable<EventTable>
-export type AuditRow = Selectable<AuditTable>
+export type AuditRow = Selectable<AuditView>
 
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
@@ -292,10 +297,10 @@ type EventTable = {
   date_created: Generated<Date>
 }
 
-type AuditTable = {
+type DeedTable = {
   sid: string
   account_sid: string | null
-  actor: 'account' | 'api-key' | 'operator' | 'server'
+  actor: 'account' | 'api-key' | 'operator' | 'server' | 'unknown'
   actor_sid: string | null
   origin: string | null
   request_sid: string | null
@@ -304,6 +309,7 @@ type AuditTable = {
   resource_sid: string | null
   details: ColumnType<Record<string, string | number | boolean | null>, string, never>
   date_created: Generated<Date>
-  position: string | null
-  seal: Buffer | null
 }
+
+type AuditTable = DeedTable & { position: string; seal: Buffer }
+type AuditView = DeedTable & { position: string | null; seal: Buffer | null }

@@ -112,6 +112,42 @@ const SEALED: Damage[] = [
   },
 ]
 
+const AUDIT: Damage[] = [
+  {
+    finds: ['audit-chain'],
+    how: 'an entry of the audit log was edited',
+    do: () => "update audit_entries set actor_sid = null, actor = 'server' where position = 5",
+  },
+  {
+    finds: ['audit-chain'],
+    how: 'an entry of the audit log was deleted',
+    do: () => 'delete from audit_entries where position = 5',
+  },
+  {
+    finds: ['audit-chain'],
+    how: 'two entries of the audit log were swapped',
+    do: () => `update audit_entries a set (sid, action, resource_sid) = (b.sid, b.action, b.resource_sid)
+      from audit_entries b where (a.position, b.position) in ((5, 7), (7, 5))`,
+  },
+  {
+    finds: ['audit-chain'],
+    how: 'an entry was added to the audit log',
+    do: () => `insert into audit_entries (position, seal, sid, actor, action, details, date_created)
+      select max(position) + 1, sha256('x'), 'AU1', 'server', 'nothing.done', '{}', now() from audit_entries`,
+  },
+  {
+    finds: ['audit-chain'],
+    how: 'the last entries of the audit log were cut off',
+    do: () => 'delete from audit_entries where position > 5',
+  },
+  {
+    finds: ['audit-waits'],
+    how: 'nobody seals what was done',
+    do: () => `insert into audit_pending (sid, actor, action, date_created)
+      values ('AU1', 'server', 'nothing.done', ${ago('5 minutes')})`,
+  },
+]
+
 const REST: Damage[] = [
   {
     finds: ['unique-indexes'],
@@ -176,4 +212,4 @@ const REST: Damage[] = [
   },
 ]
 
-export const DAMAGES_TO_THE_REST: Damage[] = [...WORK, ...SEALED, ...REST]
+export const DAMAGES_TO_THE_REST: Damage[] = [...WORK, ...SEALED, ...AUDIT, ...REST]

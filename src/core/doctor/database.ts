@@ -32,6 +32,9 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   released_pairs_pkey: 'released_pairs (service_sid, sid)',
   idempotency_keys_pkey: 'idempotency_keys (account_sid, key)',
   request_counts_pkey: 'request_counts (key, server)',
+  audit_entries_pkey: 'audit_entries ("position")',
+  audit_ends_pkey: 'audit_ends (place)',
+  key_uses_pkey: 'key_uses (sid)',
   data_keys_pkey: 'data_keys (id)',
   data_keys_purpose_key: 'data_keys (purpose)',
 }
