@@ -62,8 +62,8 @@ const NO_CHECK: Break = {
 
 const NO_CANCEL: Break = {
   file: 'core/session-state.ts',
-  passage: '  await cancelQueuedMessages(trx, session)\n  return closed\n',
-  becomes: '  return closed\n',
+  passage: '  await cancelQueuedMessages(trx, session)\n',
+  becomes: '',
 }
 
 const NO_LAST_LOOK: Break = {

@@ -115,6 +115,12 @@ export const SETTINGS = {
     fallback: '90',
     parse: wholeNumber(0, 36_500),
   },
+  audit_days: {
+    name: 'MASKLINE_AUDIT_DAYS',
+    help: 'After how many days an entry of the audit log is purged; 0 keeps it.',
+    fallback: '400',
+    parse: wholeNumber(0, 36_500),
+  },
   number_hold_days: {
     name: 'MASKLINE_NUMBER_HOLD_DAYS',
     help: 'For how many days a number that moved to another service is kept from those who used it before; 0 for none.',

@@ -10,6 +10,7 @@ import { simulatorRoutes } from './carriers/simulator/routes.ts'
 import { twilioCarrier, twilioCredentials } from './carriers/twilio/adapter.ts'
 import type { Config } from './config.ts'
 import { createAuthenticator } from './core/accounts.ts'
+import { audit } from './core/audit.ts'
 import { type CarrierFactory, type Carriers, createCarriers, listCarriers } from './core/carriers.ts'
 import { createDirectory } from './core/directory.ts'
 import { openKeyring } from './core/keys.ts'
@@ -17,16 +18,19 @@ import { limitStore } from './core/limited-store.ts'
 import { recordReport } from './core/outbound.ts'
 import { createRateLimiter } from './core/rate-limit.ts'
 import { relayMessage } from './core/relay.ts'
+import { createSignIns } from './core/sign-ins.ts'
 import { openKysely, type Store } from './core/store.ts'
 import { migrate } from './db/migrate.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import type { HttpContext } from './http/context.ts'
 import { DATABASE_LIMIT_MS } from './http/genuine.ts'
 import { createServer } from './http/server.ts'
+import { startAuditLog } from './jobs/audit-log.ts'
 import type { JobContext } from './jobs/context.ts'
 import { startExchange } from './jobs/exchange-counts.ts'
 import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
+import { startSignIns } from './jobs/sign-ins.ts'
 import { startSweeper } from './jobs/sweep.ts'
 import type { TwimlDocument } from './twiml/document.ts'
 import { VERSION } from './version.ts'
@@ -104,10 +108,12 @@ async function assemble(config: Config, store: Store, database: Database, option
   const network = simulatedNetwork({ store, directory, log, wake: (due) => wake(due), request })
   const { simulator, ...real } = carrierKinds(network)
   const carriers = createCarriers(brief, config.simulator ? { simulator, ...real } : real)
+  await audit(store, { action: 'master-key.open', details: { version: VERSION } })
   await options.prepare?.(store, carriers)
   const guard = createGuard({ allow: config.callback_allow })
 
   const limiter = createRateLimiter({ per_endpoint: config.rate_limit, per_account: config.account_rate_limit })
+  const sign_ins = createSignIns()
   let accepting = true
   const context: HttpContext = {
     store,
@@ -116,6 +122,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     guard,
     intercept_timeout_ms: config.intercept_timeout_ms,
     authenticate: createAuthenticator(store),
+    sign_ins,
     limiter,
     wake: (due) => wake(due),
     isAccepting: () => accepting,
@@ -129,17 +136,21 @@ async function assemble(config: Config, store: Store, database: Database, option
   app = await createServer(context, config.simulator ? { '/simulator': simulatorRoutes(network, findSimulator) } : {})
   await app.listen({ port: config.port, host: config.host })
 
-  const { intercept_timeout_ms } = config
   const jobs: JobContext = {
     store: limitStore(store, JOBS_LIMIT_MS),
     carriers,
     guard,
-    intercept_timeout_ms,
+    intercept_timeout_ms: config.intercept_timeout_ms,
     log,
     wake: (due) => wake(due),
   }
   const workers = { interactions: startInteractionWorker(jobs), callbacks: startCallbackWorker(jobs) }
-  const others = [startSweeper({ store, carriers, log }), startExchange({ store: brief, limiter, log })]
+  const others = [
+    startSweeper({ store, carriers, log }),
+    startExchange({ store: brief, limiter, log }),
+    startSignIns({ store: jobs.store, sign_ins, log }),
+  ]
+  const last = startAuditLog({ store: jobs.store, days: config.audit_days, log })
   wake = (due) => workers[due].wake()
 
   const stop = async () => {
@@ -147,6 +158,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     await delay(options.drain_ms ?? DRAIN_MS)
     await closeDoor(app)
     await Promise.all([...others, ...Object.values(workers)].map((job) => job.stop()))
+    await last.stop()
     await guard.close()
     await database.stop()
   }

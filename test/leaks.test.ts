@@ -167,6 +167,9 @@ test('in what handsets, applications, errors, the log and the database see there
   assertNobody(scan, 'errors', errors)
   assertNobody(scan, 'the log', server.logged)
   assertNobody(scan, 'events', [(await server.get('/maskline/v1/Events?PageSize=100')).text])
+  const deeds = [(await server.get('/maskline/v1/AuditLog?Action=message.send')).text]
+  assert.match(deeds.join(), /participant_sid/)
+  assertNobody(scan, 'the audit log', deeds)
   assertNobody(scan, 'the database', await everyRow(server))
   const outside = received(receiver, ['/outside']).flatMap(scan)
   assert.deepEqual(new Set(outside), new Set(strangers), 'the callback that tells who wrote does, and the scan sees it')

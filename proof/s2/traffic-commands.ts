@@ -247,7 +247,8 @@ const deletions = command(
   fc.record({ leg: anyOf }),
   async (model, world, drawn) => {
     const leg = pick(model.legs, drawn.leg)
-    const scope = { service_sid: serviceOf(world, leg.session).sid, session_sid: leg.session.sid }
+    const { account_sid, sid: service_sid } = serviceOf(world, leg.session)
+    const scope = { account_sid, service_sid, session_sid: leg.session.sid }
     assert.equal(await deleteInteraction(world.store, scope, leg.sid), !leg.deleted)
     Object.assign(leg, { deleted: true, state: 'over' })
   },

@@ -1,7 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { sql } from 'kysely'
 import type { Account, ApiKey } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import { isSid, newSid } from './sid.ts'
-import type { Store } from './store.ts'
+import { type Actor, inTransaction, type Store } from './store.ts'
 
 /**
  * Makes an account. It may keep the SID and auth token it already has at Twilio, so that its clients change nothing but
@@ -15,25 +17,35 @@ export async function createAccount(
   if (!isSid('AC', sid)) throw new Error(`"${sid}" is not an account SID: AC and 32 hex digits`)
   const auth_token = params.auth_token ?? randomBytes(16).toString('hex')
   if (auth_token.length < 16) throw new Error('An auth token has at least 16 characters')
-  const account = await store.db
-    .insertInto('accounts')
-    .values({
-      sid,
-      friendly_name: params.friendly_name,
-      auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
-      auth_token_digest: store.keys.digest(auth_token),
-    })
-    .onConflict((existing) => existing.column('sid').doNothing())
-    .returningAll()
-    .executeTakeFirst()
-  if (!account) throw new Error(`Account ${sid} exists already; see: maskline accounts list`)
-  return { account, auth_token }
+  return await inTransaction(store, async (trx) => {
+    const account = await trx.db
+      .insertInto('accounts')
+      .values({
+        sid,
+        friendly_name: params.friendly_name,
+        auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
+        auth_token_digest: store.keys.digest(auth_token),
+      })
+      .onConflict((existing) => existing.column('sid').doNothing())
+      .returningAll()
+      .executeTakeFirst()
+    if (!account) throw new Error(`Account ${sid} exists already; see: maskline accounts list`)
+    await audit(trx, { action: 'account.create', account_sid: sid, resource_sid: sid })
+    return { account, auth_token }
+  })
 }
 
 export const findAccount = (store: Store, sid: string) =>
   store.db.selectFrom('accounts').selectAll().where('sid', '=', sid).executeTakeFirst()
 
-export const listAccounts = (store: Store) => store.db.selectFrom('accounts').selectAll().orderBy('sid').execute()
+export const listAccounts = (store: Store) =>
+  store.db
+    .selectFrom('accounts as a')
+    .leftJoin('key_uses as u', 'u.sid', 'a.sid')
+    .selectAll('a')
+    .select(['u.date_last_used', 'u.address'])
+    .orderBy('a.sid')
+    .execute()
 
 /** The token that signs this account's callbacks. */
 export async function authTokenOf(store: Store, account_sid: string): Promise<string> {
@@ -62,14 +74,17 @@ export function createTokenOpener(store: Store) {
 
 /** Gives an account another auth token. Callbacks are signed with it from now on. */
 export async function setAuthToken(store: Store, sid: string, auth_token: string): Promise<void> {
-  await store.db
-    .updateTable('accounts')
-    .set({
-      auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
-      auth_token_digest: store.keys.digest(auth_token),
-    })
-    .where('sid', '=', sid)
-    .execute()
+  await inTransaction(store, async (trx) => {
+    const { numUpdatedRows } = await trx.db
+      .updateTable('accounts')
+      .set({
+        auth_token_sealed: store.keys.seal(`${sid}/auth_token`, auth_token),
+        auth_token_digest: store.keys.digest(auth_token),
+      })
+      .where('sid', '=', sid)
+      .executeTakeFirst()
+    if (numUpdatedRows > 0n) await audit(trx, { action: 'account.set-token', account_sid: sid, resource_sid: sid })
+  })
 }
 
 /** Returns the secret, shown this once and kept only as a digest: letters and digits, all that one official client sends. */
@@ -78,30 +93,44 @@ export async function createApiKey(
   params: { account_sid: string; friendly_name: string },
 ): Promise<{ key: ApiKey; secret: string }> {
   const secret = randomBytes(16).toString('hex')
-  const key = await store.db
-    .insertInto('api_keys')
-    .values({ ...params, sid: newSid('SK'), secret_digest: store.keys.digest(secret) })
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  return { key, secret }
+  return await inTransaction(store, async (trx) => {
+    const key = await trx.db
+      .insertInto('api_keys')
+      .values({ ...params, sid: newSid('SK'), secret_digest: store.keys.digest(secret) })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await audit(trx, { action: 'key.create', account_sid: params.account_sid, resource_sid: key.sid })
+    return { key, secret }
+  })
 }
 
 export const listApiKeys = (store: Store, account_sid: string) =>
-  store.db.selectFrom('api_keys').selectAll().where('account_sid', '=', account_sid).orderBy('sid').execute()
+  store.db
+    .selectFrom('api_keys as k')
+    .leftJoin('key_uses as u', 'u.sid', 'k.sid')
+    .selectAll('k')
+    .select(['u.date_last_used', 'u.address'])
+    .where('k.account_sid', '=', account_sid)
+    .orderBy('k.sid')
+    .execute()
 
 /** False when there is no such key, or it was revoked before. */
 export async function revokeApiKey(store: Store, sid: string): Promise<boolean> {
-  const revoked = await store.db
-    .updateTable('api_keys')
-    .set({ date_revoked: new Date() })
-    .where('sid', '=', sid)
-    .where('date_revoked', 'is', null)
-    .returning('sid')
-    .executeTakeFirst()
-  return revoked !== undefined
+  return await inTransaction(store, async (trx) => {
+    const revoked = await trx.db
+      .updateTable('api_keys')
+      .set({ date_revoked: sql`now()` })
+      .where('sid', '=', sid)
+      .where('date_revoked', 'is', null)
+      .returning('account_sid')
+      .executeTakeFirst()
+    if (revoked) await audit(trx, { action: 'key.revoke', ...revoked, resource_sid: sid })
+    return revoked !== undefined
+  })
 }
 
-export type Caller = { account_sid: string; account_status: Account['status'] }
+/** Whose request it is, and by which credentials: those of the account itself, or a key. */
+export type Caller = { account_sid: string; account_status: Account['status']; kind: Actor['kind']; sid: string }
 
 /** A revoked key or a changed token is refused everywhere within this time. */
 const CREDENTIALS_CACHED_MS = 5_000
@@ -137,13 +166,13 @@ async function findCredentials(store: Store, username: string) {
       .where('k.sid', '=', username)
       .where('k.date_revoked', 'is', null)
       .executeTakeFirst()
-    return key && { caller: { account_sid: key.sid, account_status: key.status }, digest: key.digest }
+    if (!key) return undefined
+    const caller: Caller = { account_sid: key.sid, account_status: key.status, kind: 'api-key', sid: username }
+    return { caller, digest: key.digest }
   }
   const account = await findAccount(store, username)
-  return (
-    account && {
-      caller: { account_sid: account.sid, account_status: account.status },
-      digest: account.auth_token_digest,
-    }
-  )
+  if (!account) return undefined
+  const { sid, status } = account
+  const caller: Caller = { account_sid: sid, account_status: status, kind: 'account', sid }
+  return { caller, digest: account.auth_token_digest }
 }

@@ -3,7 +3,7 @@ import type { Interaction, Service, Session, SessionMode } from '../db/schema.ts
 import { ProxyError } from './errors.ts'
 import { touchSession } from './interactions.ts'
 import { stillDue } from './out-of-session.ts'
-import { addParticipant } from './participants.ts'
+import { joinSession as joinParticipant } from './participants.ts'
 import { WATCH_CALL_S } from './relay.ts'
 import { lockSession } from './session-state.ts'
 import { createSession } from './sessions.ts'
@@ -67,12 +67,12 @@ async function autoCreateAs(
       identifier: trx.keys.open(`${message.sid}/sender`, message.sender_sealed ?? Buffer.alloc(0)),
       proxy_identifier: message.dialled_number ?? '',
     }
-    const sender = await addParticipant(trx, service, session, caller, joining)
+    const sender = await joinParticipant(trx, service, session, caller, joining)
     const other = {
       identifier: wanted.participant_identifier,
       proxy_identifier: wanted.participant_proxy_identifier,
     }
-    const partner = await addParticipant(trx, service, session, other, joining)
+    const partner = await joinParticipant(trx, service, session, other, joining)
     await relayLate(trx, service, message, session, sender.sid, partner)
   })
 }

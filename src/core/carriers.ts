@@ -1,7 +1,8 @@
 import type { CarrierRow } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import type { Carrier } from './carrier.ts'
 import { newSid } from './sid.ts'
-import type { Store } from './store.ts'
+import { inTransaction, type Store } from './store.ts'
 
 /** Makes the adapter of a kind from its credentials. Throws an `Error` saying what is missing or wrong in them. */
 export type CarrierFactory = (credentials: Record<string, string>, row: { sid: string; account_sid: string }) => Carrier
@@ -55,9 +56,14 @@ export async function addCarrier(
 ): Promise<CarrierRow> {
   const { credentials, ...rest } = params
   const sid = newSid('MC')
-  return await store.db
-    .insertInto('carriers')
-    .values({ ...rest, sid, credentials_sealed: store.keys.seal(`${sid}/credentials`, JSON.stringify(credentials)) })
-    .returningAll()
-    .executeTakeFirstOrThrow()
+  const credentials_sealed = store.keys.seal(`${sid}/credentials`, JSON.stringify(credentials))
+  return await inTransaction(store, async (trx) => {
+    const { account_sid, kind } = rest
+    await audit(trx, { action: 'carrier.create', account_sid, resource_sid: sid, details: { kind } })
+    return await trx.db
+      .insertInto('carriers')
+      .values({ ...rest, sid, credentials_sealed })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  })
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import { eraseInteractions } from './erase.ts'
 import { ProxyError } from './errors.ts'
 import { type NewEvent, recordEvent } from './events.ts'
@@ -69,12 +70,18 @@ export async function listInteractions(
 }
 
 /** Deletes the record alone; the carrier keeps its own. False when it was not there. */
-export async function deleteInteraction(store: Store, scope: InteractionScope, sid: string): Promise<boolean> {
+export async function deleteInteraction(
+  store: Store,
+  scope: InteractionScope & { account_sid: string },
+  sid: string,
+): Promise<boolean> {
   const { service_sid, session_sid } = scope
-  return await inTransaction(
-    store,
-    async ({ db }) => (await eraseInteractions(db, { service_sid, session_sid, sid })) > 0,
-  )
+  return await inTransaction(store, async (trx) => {
+    if ((await eraseInteractions(trx.db, { service_sid, session_sid, sid })) === 0) return false
+    const service = { account_sid: scope.account_sid, service_sid }
+    await audit(trx, { action: 'interaction.delete', ...service, resource_sid: sid, details: { session_sid } })
+    return true
+  })
 }
 
 /**
@@ -125,6 +132,14 @@ export async function createMessageInteraction(
       .executeTakeFirstOrThrow()
     await recordPublicMedia(trx, row, media_url)
     await touchSession(trx, session)
+    const { account_sid, service_sid, session_sid } = row
+    await audit(trx, {
+      action: 'message.send',
+      account_sid,
+      service_sid,
+      resource_sid: sid,
+      details: { session_sid, participant_sid: participant.sid },
+    })
     return openInteraction(trx, row)
   })
 }

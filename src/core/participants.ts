@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Participant, Service, Session } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import { type History, type Meeting, readHistories, refuseCooling } from './cool-down.ts'
 import { maskLastFour, parseIdentifier, withoutChannel } from './e164.ts'
 import { ProxyError } from './errors.ts'
@@ -133,8 +134,22 @@ export async function createParticipant(
 ): Promise<OpenedParticipant | undefined> {
   return await inTransaction(store, async (trx) => {
     const session = await lockSession(trx, service.sid, session_sid)
-    return session && (await addParticipant(trx, service, session, params))
+    return session && (await joinSession(trx, service, session, params))
   })
+}
+
+/** `addParticipant` to a session that is on record already. */
+export async function joinSession(...adding: Parameters<typeof addParticipant>): Promise<OpenedParticipant> {
+  const participant = await addParticipant(...adding)
+  const { account_sid, service_sid, sid: resource_sid, session_sid } = participant
+  await audit(adding[0], {
+    action: 'participant.add',
+    account_sid,
+    service_sid,
+    resource_sid,
+    details: { session_sid },
+  })
+  return participant
 }
 
 const participantsOf = (store: Store, service_sid: string, session_sid: string) =>
@@ -195,6 +210,9 @@ export async function removeParticipant(
     if (!removed) return false
     noteReleased(trx, service_sid, [removed])
     await cancelQueuedMessages(trx, session, sid)
+    const { account_sid } = session
+    const details = { session_sid }
+    await audit(trx, { action: 'participant.remove', account_sid, service_sid, resource_sid: sid, details })
     return true
   })
 }

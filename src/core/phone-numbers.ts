@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { PhoneNumber, Service } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import { CarrierError, type CarrierNumber } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
@@ -72,20 +73,24 @@ export async function adoptNumber(
   const kind: NumberKind = found.phone_number.startsWith('+') ? 'PN' : 'SC'
   const theirs = found.carrier_number_sid
   const sid = theirs && isSid(kind, theirs) ? theirs : newSid(kind)
-  const adopted = await store.db
-    .insertInto('phone_numbers')
-    .values({
-      sid,
-      ...owner,
-      carrier_number_sid: theirs ?? sid,
-      phone_number: found.phone_number,
-      friendly_name: found.friendly_name,
-      iso_country: found.iso_country,
-      capabilities: JSON.stringify(found.capabilities) as never,
-    })
-    .onConflict((known) => known.doNothing())
-    .returningAll()
-    .executeTakeFirst()
+  const adopted = await inTransaction(store, async (trx) => {
+    const row = await trx.db
+      .insertInto('phone_numbers')
+      .values({
+        sid,
+        ...owner,
+        carrier_number_sid: theirs ?? sid,
+        phone_number: found.phone_number,
+        friendly_name: found.friendly_name,
+        iso_country: found.iso_country,
+        capabilities: JSON.stringify(found.capabilities) as never,
+      })
+      .onConflict((known) => known.doNothing())
+      .returningAll()
+      .executeTakeFirst()
+    if (row) await audit(trx, { action: 'phone-number.create', account_sid: owner.account_sid, resource_sid: sid })
+    return row
+  })
   if (adopted) return adopted
   const known = await findInventoryNumber(store, { phone_number: found.phone_number })
   if (known?.account_sid !== owner.account_sid) throw new ProxyError(80101)
@@ -201,6 +206,7 @@ export async function addToPool(
     const member = await findInventoryNumber(trx, { sid: number.sid })
     if (!member) throw new ProxyError(80301)
     if (!added) refuseTaken(member, service)
+    await audit(trx, { action: 'phone-number.add', ...deedOn(service, member), details: { is_reserved } })
     return { ...member, in_use: 0 }
   })
   forgetPool(store, service.sid)
@@ -242,6 +248,10 @@ export async function setReserved(store: Store, member: PoolMember, is_reserved:
       .returningAll()
       .executeTakeFirst()
     if (!updated) throw new ProxyError(80503)
+    await audit(trx, {
+      action: is_reserved ? 'phone-number.reserve' : 'phone-number.release',
+      ...deedOn(service, member),
+    })
     return { ...updated, in_use: member.in_use }
   })
   forgetPool(store, member.service_sid ?? '')
@@ -267,15 +277,22 @@ export async function removeFromPool(store: Store, service: Service, member: Poo
       .where('date_released', 'is', null)
       .executeTakeFirst()
     if (used) throw new ProxyError(80611)
-    await trx.db
+    const { numUpdatedRows } = await trx.db
       .updateTable('phone_numbers')
       .set({ service_sid: null, is_reserved: false, restore_at: sql`now()` })
       .where('sid', '=', member.sid)
       .where('service_sid', '=', service.sid)
-      .execute()
+      .executeTakeFirst()
+    if (numUpdatedRows > 0n) await audit(trx, { action: 'phone-number.remove', ...deedOn(service, member) })
   })
   forgetPool(store, service.sid)
 }
+
+const deedOn = ({ account_sid, sid }: Service, number: { sid: string }) => ({
+  account_sid,
+  service_sid: sid,
+  resource_sid: number.sid,
+})
 
 /** Numbers that left their pool and whose webhooks are to be put back now. */
 export const listToRestore = (store: Store, limit: number) =>

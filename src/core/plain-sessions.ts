@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Service, Session, SessionMode } from '../db/schema.ts'
 import { createSessionStatement } from '../db/statements/create-sessions.ts'
+import { SERVER } from './audit.ts'
 import { coolDownOf, type History, readHistories } from './cool-down.ts'
 import { parseIdentifier } from './e164.ts'
 import { ProxyError } from './errors.ts'
@@ -48,7 +49,7 @@ export async function createPlainly(store: Store, service: Service, params: NewS
   try {
     const session = sessionRow(service, params)
     const people = await giveNumbers(store, service, session, participants)
-    return people && (await createSessionStatement(store.pool, { ...session, people }))
+    return people && (await createSessionStatement(store.pool, { ...session, people, by: store.actor ?? SERVER }))
   } catch (error) {
     if (error instanceof ProxyError || isTaken(error) || isRetryable(error)) return undefined
     throw error

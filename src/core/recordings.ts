@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Recording } from '../db/schema.ts'
+import { audit } from './audit.ts'
 import { type Carrier, CarrierError, type FinishedRecording, type RecordingPlace } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
 import { ProxyError } from './errors.ts'
@@ -114,15 +115,26 @@ export const findRecording = (store: Store, scope: RecordingScope, sid: string):
 export async function deleteRecording(store: Store, scope: RecordingScope, sid: string): Promise<boolean> {
   const found = await findRecording(store, scope, sid)
   if (!found) return false
-  const { numUpdatedRows } = await store.db
-    .updateTable('recordings')
-    .set({ delete_at: sql`now()` })
-    .where('service_sid', '=', found.service_sid)
-    .where('sid', '=', found.sid)
-    .where('delete_at', 'is', null)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
+  return await inTransaction(store, async (trx) => {
+    const { numUpdatedRows } = await trx.db
+      .updateTable('recordings')
+      .set({ delete_at: sql`now()` })
+      .where('service_sid', '=', found.service_sid)
+      .where('sid', '=', found.sid)
+      .where('delete_at', 'is', null)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) return false
+    await audit(trx, { action: 'recording.delete', ...deedOn(found) })
+    return true
+  })
 }
+
+const deedOn = ({ account_sid, service_sid, sid, interaction_sid }: Recording) => ({
+  account_sid,
+  service_sid,
+  resource_sid: sid,
+  details: { interaction_sid },
+})
 
 /**
  * The sound itself, from the carrier. Undefined when it is not to be had there any more; throws 20503 when the carrier
@@ -136,7 +148,9 @@ export async function fetchRecording(
   const carrier = (await carriers.find(recording.carrier_sid))?.carrier
   if (!carrier) throw new ProxyError(20503)
   try {
-    return await carrier.fetchRecording(placeOf(store, recording), MAX_BYTES)
+    const sound = await carrier.fetchRecording(placeOf(store, recording), MAX_BYTES)
+    if (sound) await audit(store, { action: 'recording.fetch', ...deedOn(recording) })
+    return sound
   } catch (error) {
     if (!(error instanceof CarrierError)) throw error
     if (error.outcome === 'refused') return undefined

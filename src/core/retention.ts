@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { audit } from './audit.ts'
 import { forgetPairs } from './cool-down.ts'
 import { deleteBelongings } from './erase.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -26,20 +27,29 @@ export async function purgeOldRecords(store: Store): Promise<void> {
   const old = sql<Date>`now() - make_interval(days => ${retention_days})`
   const strangers = await db
     .selectFrom('interactions')
-    .select(['service_sid', 'sid'])
+    .select(['account_sid', 'service_sid', 'sid'])
     .where('session_sid', 'is', null)
     .where('due_at', 'is', null)
     .where('date_created', '<', old)
     .limit(BATCH)
     .execute()
-  for (const { service_sid, sid } of strangers) {
-    await inTransaction(store, async ({ db }) => {
+  for (const { account_sid, service_sid, sid } of strangers) {
+    await inTransaction(store, async (trx) => {
+      const { db } = trx
       await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
       await deleteBelongings(db, service_sid, [{ sid }])
+      await audit(trx, { action: 'interaction.delete', account_sid, service_sid, resource_sid: sid })
     })
   }
-  await db.deleteFrom('callbacks').where('due_at', 'is', null).where('date_created', '<', old).execute()
-  for (const table of ['callback_attempts', 'events'] as const) {
-    await db.deleteFrom(table).where('date_created', '<', old).execute()
-  }
+  await inTransaction(store, async (trx) => {
+    const isOld = trx.db.deleteFrom('callbacks').where('due_at', 'is', null).where('date_created', '<', old)
+    const details = { callbacks: await howMany(isOld), callback_attempts: 0, events: 0 }
+    for (const table of ['callback_attempts', 'events'] as const) {
+      details[table] = await howMany(trx.db.deleteFrom(table).where('date_created', '<', old))
+    }
+    if (Object.values(details).some((many) => many > 0)) await audit(trx, { action: 'records.purge', details })
+  })
 }
+
+const howMany = async (deletion: { executeTakeFirst(): Promise<{ numDeletedRows: bigint }> }) =>
+  Number((await deletion.executeTakeFirst()).numDeletedRows)

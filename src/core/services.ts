@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { GeoMatchLevel, InterceptFailure, NumberSelectionBehavior, Service } from '../db/schema.ts'
 import { findServiceStatement } from '../db/statements/find-service.ts'
+import { audit, namesOf } from './audit.ts'
 import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
 import { checkCallbackUrl } from './callback-url.ts'
 import { type CoolDown, rememberPairs } from './cool-down.ts'
@@ -29,21 +30,24 @@ export async function createService(
   params: ServiceParams & { unique_name: string },
 ): Promise<Service> {
   checkCallbackUrls(store, params)
-  const service = await store.db
-    .insertInto('services')
-    .values({
-      sid: newSid('KS'),
-      account_sid,
-      default_ttl: 0,
-      geo_match_level: 'country',
-      number_selection_behavior: 'prefer-sticky',
-      ...params,
-    })
-    .onConflict((named) => named.columns(['account_sid', 'unique_name']).doNothing())
-    .returningAll()
-    .executeTakeFirst()
-  if (!service) throw new ProxyError(80602)
-  return service
+  return await inTransaction(store, async (trx) => {
+    const service = await trx.db
+      .insertInto('services')
+      .values({
+        sid: newSid('KS'),
+        account_sid,
+        default_ttl: 0,
+        geo_match_level: 'country',
+        number_selection_behavior: 'prefer-sticky',
+        ...params,
+      })
+      .onConflict((named) => named.columns(['account_sid', 'unique_name']).doNothing())
+      .returningAll()
+      .executeTakeFirst()
+    if (!service) throw new ProxyError(80602)
+    await audit(trx, { action: 'service.create', ...deedOn(service), details: { fields: namesOf(params) } })
+    return service
+  })
 }
 
 export async function findService(store: Store, account_sid: string, sid: string): Promise<Service | undefined> {
@@ -99,7 +103,8 @@ export async function updateService(
   checkCallSettings(store, params)
   const changes = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
   if (Object.keys(changes).length === 0) return service
-  return await inTransaction(store, async ({ db }) => {
+  return await inTransaction(store, async (trx) => {
+    const { db } = trx
     if (params.unique_name !== undefined) {
       const namesake = await db
         .selectFrom('services')
@@ -119,6 +124,7 @@ export async function updateService(
     if (!updated) throw new ProxyError(80503)
     // Of the row as it is now, under our lock: the other half may have come in another request at the same moment.
     checkLastMinute(store, params, updated)
+    await audit(trx, { action: 'service.update', ...deedOn(service), details: { fields: namesOf(changes) } })
     return updated
   }).catch((error) => {
     // Two requests took the name at once: the index let one of them.
@@ -135,7 +141,8 @@ export async function deleteService(store: Store, service: Service): Promise<voi
   const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
   await inTransaction(store, async (trx) => {
     const { db } = trx
-    await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    const [held] = await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    if (!held) return
     await rememberPairs(trx, { service_sid: service.sid })
     for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
     await markForDeletion(db, service.sid)
@@ -145,9 +152,12 @@ export async function deleteService(store: Store, service: Service): Promise<voi
       .where('service_sid', '=', service.sid)
       .execute()
     await db.deleteFrom('services').where('sid', '=', service.sid).execute()
+    await audit(trx, { action: 'service.delete', ...deedOn(service) })
   })
   forgetPool(store, service.sid)
 }
+
+const deedOn = ({ account_sid, sid }: Service) => ({ account_sid, service_sid: sid, resource_sid: sid })
 
 function checkCallbackUrls(store: Store, params: ServiceParams) {
   const urls = {

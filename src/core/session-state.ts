@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { ClosedReason, Service, Session } from '../db/schema.ts'
+import { actingAs, audit, namesOf, SERVER } from './audit.ts'
 import { refuseCooling } from './cool-down.ts'
 import { ProxyError } from './errors.ts'
 import { noteReleased } from './number-pools.ts'
@@ -36,6 +37,13 @@ export async function lockSession(trx: Store, service_sid: string, sid: string):
 }
 
 const expiryReason = (session: Session): ClosedReason => (session.date_expiry ? 'date-expiry' : 'ttl')
+
+/** What is on record of a session: where it is. */
+export const deedOn = ({ account_sid, service_sid, sid }: Pick<Session, 'account_sid' | 'service_sid' | 'sid'>) => ({
+  account_sid,
+  service_sid,
+  resource_sid: sid,
+})
 
 export type SessionChanges = {
   date_expiry?: Date | undefined
@@ -74,6 +82,8 @@ async function updateClosed(trx: Store, service: Service, session: Session, chan
 async function applyChanges(trx: Store, session: Session, changes: SessionChanges, starts: boolean): Promise<Session> {
   const { ttl, date_expiry } = changes
   if (ttl === undefined && !date_expiry && !starts) return session
+  const fields = namesOf({ ttl, date_expiry, status: starts || undefined })
+  await audit(trx, { action: 'session.update', ...deedOn(session), details: { fields } })
   return await trx.db
     .updateTable('sessions')
     .set({
@@ -115,6 +125,9 @@ export async function closeSession(trx: Store, session: Session, reason: ClosedR
     .execute()
   noteReleased(trx, session.service_sid, released)
   await cancelQueuedMessages(trx, session)
+  // One that has run out closes by itself, whoever comes across it.
+  const closer = reason === 'api' ? trx : actingAs(trx, SERVER)
+  await audit(closer, { action: 'session.close', ...deedOn(session), details: { reason } })
   return closed
 }
 
@@ -145,6 +158,8 @@ async function reopenSession(
     service,
     participants.map((person) => ({ ...person, partner_hash: (person === one ? other : one)?.identifier_hash })),
   )
+  const { ttl, date_expiry } = changes
+  await audit(trx, { action: 'session.reopen', ...deedOn(session), details: { fields: namesOf({ ttl, date_expiry }) } })
   return await trx.db
     .updateTable('sessions')
     .set({

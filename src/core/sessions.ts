@@ -6,6 +6,7 @@ import {
   type SessionScope,
   type ShownSession,
 } from '../db/statements/read-sessions.ts'
+import { audit } from './audit.ts'
 import { rememberPairs } from './cool-down.ts'
 import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
@@ -14,7 +15,7 @@ import { mostOf, type Page, type PageRequest, toPage } from './page.ts'
 import { addParticipant } from './participants.ts'
 import { createPlainly, type NewSession, sessionRow } from './plain-sessions.ts'
 import { holdService } from './services.ts'
-import { closeSession, expired, isLive, lockSession, sessionsOf } from './session-state.ts'
+import { closeSession, deedOn, expired, isLive, lockSession, sessionsOf } from './session-state.ts'
 import { inTransaction, type Store } from './store.ts'
 
 /**
@@ -44,6 +45,8 @@ export async function createSession(store: Store, service: Service, params: NewS
     for (const [at, participant] of participants.entries()) {
       await addParticipant(trx, service, created, participant, { partner: participants[1 - at]?.identifier })
     }
+    const details = { participants: participants.length }
+    await audit(trx, { action: 'session.create', ...deedOn(created), details })
     return status === 'closed' ? await closeSession(trx, created, 'api') : created
   })
 }
@@ -86,9 +89,10 @@ export async function deleteSession(store: Store, service_sid: string, sid: stri
       .deleteFrom('sessions')
       .where('service_sid', '=', service_sid)
       .where('sid', '=', sid)
-      .returning('sid')
+      .returning('account_sid')
       .executeTakeFirst()
     if (!deleted) return false
+    await audit(trx, { action: 'session.delete', ...deedOn({ ...deleted, service_sid, sid }) })
     await rememberPairs(trx, { service_sid, session_sid: sid })
     const gone = await db
       .deleteFrom('participants')

@@ -3,11 +3,13 @@ import type { CallContext } from '../calls/context.ts'
 import type { Caller } from '../core/accounts.ts'
 import type { Carriers } from '../core/carriers.ts'
 import type { RateLimiter } from '../core/rate-limit.ts'
+import type { SignIns } from '../core/sign-ins.ts'
 
 /** What the doors of the server share. */
 export type HttpContext = CallContext & {
   carriers: Carriers
   authenticate: (username: string, password: string) => Promise<Caller | undefined>
+  sign_ins: SignIns
   limiter: RateLimiter
   /** False once the server has begun to stop. */
   isAccepting: () => boolean

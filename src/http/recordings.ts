@@ -95,7 +95,7 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
     async (request) => {
       const { Sid } = request.params as { Sid: string }
       const scope = await getScope(context, request)
-      if (!isSid('RE', Sid) || !(await recordings.deleteRecording(store, scope, Sid))) throw notFound(request)
+      if (!isSid('RE', Sid) || !(await recordings.deleteRecording(request.store, scope, Sid))) throw notFound(request)
     },
   )
 
@@ -106,7 +106,7 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
     { summary: 'Fetch the sound of a recording', bytes: ['audio/*', 'application/octet-stream'] },
     async (request, reply) => {
       const recording = await getRecording(context, request)
-      const sound = await recordings.fetchRecording(store, context.carriers, recording)
+      const sound = await recordings.fetchRecording(request.store, context.carriers, recording)
       if (!sound) throw notFound(request)
       reply.headers(soundHeaders(recording.sid, sound.content_type))
       return sound.bytes

@@ -135,7 +135,7 @@ export function settingsRoutes(app: FastifyInstance, context: HttpContext): void
     { summary: 'Change settings of a service', body: Settings, answer: SettingsBody },
     async (request) => {
       const service = await getService(context, request)
-      return await once(context.store, request, async (trx) =>
+      return await once(request, async (trx) =>
         presentSettings(context, await updateService(trx, service, parseSettings(formOf(request)))),
       )
     },

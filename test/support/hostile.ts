@@ -108,9 +108,9 @@ export async function operationsOf(server: TestServer): Promise<ApiOperation[]> 
 }
 
 /** What workers change on their own time, once something was done, and refusals record by design. */
-const MOVING = ['events', 'callbacks', 'callback_attempts']
+const MOVING = ['events', 'callbacks', 'callback_attempts', 'audit_pending', 'audit_entries', 'audit_ends', 'key_uses']
 
-/** A digest of every table; of interactions, which carriers report on at any time, how many there are. */
+/** A digest of every table; of interactions, which carriers report on at any time, how many there are, and how many deeds are on record. */
 export async function hashOf(server: TestServer): Promise<Record<string, string>> {
   const tables = await rows(server, "select tablename as name from pg_tables where schemaname = 'public' order by 1")
   const columns = tables
@@ -121,5 +121,6 @@ export async function hashOf(server: TestServer): Promise<Record<string, string>
         ? `(select count(*)::text from interactions) as interactions`
         : `(select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from ${name} t) as ${name}`,
     )
-  return (await rows(server, `select ${columns.join(', ')}`))[0]
+  const deeds = "(select count(*)::text from audit_log where actor in ('account', 'api-key')) as deeds"
+  return (await rows(server, `select ${[...columns, deeds].join(', ')}`))[0]
 }

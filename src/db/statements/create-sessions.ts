@@ -7,6 +7,7 @@ import { inBatches } from './batch.ts'
  * A session comes into being whole or not at all, and not where the service is gone, the name is taken, the expiry is past,
  * or a number has left the pool or been reserved since it was chosen. A pair that is taken fails the statement by the
  * unique index.
+ * Its entry in the audit log has the session's own SID behind its prefix, by whoever asked for it.
  * The rows of the service and of the numbers are held against leaving until we commit. What others may wait for is taken
  * in one order, the service, numbers, names and then pairs, so that two such statements never wait for each other.
  */
@@ -14,8 +15,9 @@ const text = `
 with clock as (select now() as t),
 held as materialized (select sid from services where sid = $1 for key share),
 wanted as (
-  select * from unnest((select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::timestamptz[]))
-    as e (sid, unique_name, status, mode, ttl, date_expiry)
+  select * from unnest((select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::timestamptz[]),
+                       (select $16::text[]), (select $17::text[]), (select $18::text[]), (select $19::text[]), (select $20::int[]))
+    as e (sid, unique_name, status, mode, ttl, date_expiry, actor, actor_sid, origin, request_sid, participants)
 ),
 person as (
   select * from unnest((select $9::text[]), (select $10::text[]), (select $11::bytea[]), (select $12::bytea[]), (select $13::text[]), (select $14::text[]), (select $15::text[]))
@@ -45,6 +47,12 @@ joined as (
          p.proxy_identifier_sid
   from person p join made on made.sid = p.session_sid
   order by p.proxy_identifier, p.identifier_hash
+),
+audited as (
+  insert into audit_pending (sid, account_sid, actor, actor_sid, origin, request_sid, action, service_sid, resource_sid, details)
+  select 'AU' || substr(sid, 3), $2, w.actor, w.actor_sid, w.origin, w.request_sid, 'session.create', $1, sid,
+         jsonb_build_object('participants', w.participants)
+  from wanted w join made using (sid)
 )
 select * from made`
 
@@ -60,6 +68,7 @@ export type SessionParams = Pick<
     proxy_identifier: string
     proxy_identifier_sid: string
   }[]
+  by: { kind: string; sid?: string | undefined; origin?: string | undefined; request_sid?: string | undefined }
 }
 
 /** Undefined when it was not to be; throws 23505 for a pair that somebody else has. */
@@ -99,5 +108,10 @@ function valuesOf(sessions: [SessionParams, ...SessionParams[]]): unknown[] {
     people.map(({ friendly_name }) => friendly_name),
     people.map(({ proxy_identifier }) => proxy_identifier),
     people.map(({ proxy_identifier_sid }) => proxy_identifier_sid),
+    all(({ by }) => by.kind),
+    all(({ by }) => by.sid),
+    all(({ by }) => by.origin),
+    all(({ by }) => by.request_sid),
+    all(({ people }) => people.length),
   ]
 }

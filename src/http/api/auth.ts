@@ -1,25 +1,34 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../core/accounts.ts'
+import { actingAs } from '../../core/audit.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { isSid } from '../../core/sid.ts'
+import type { Store } from '../../core/store.ts'
 import type { HttpContext } from '../context.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller
+    /** For whatever a request changes: it names the caller. */
+    store: Store
   }
 }
 
 /** HTTP Basic: account SID and auth token, or API key SID and secret. Throws 20003, and 20005 for a suspended account. */
 export async function requireCaller(
-  context: Pick<HttpContext, 'authenticate'>,
+  { authenticate, sign_ins, store }: Pick<HttpContext, 'authenticate' | 'sign_ins' | 'store'>,
   request: FastifyRequest,
 ): Promise<void> {
   const [username, password] = readBasic(request.headers.authorization)
-  const caller = await context.authenticate(username, password)
-  if (!caller) throw new ProxyError(20003)
-  if (caller.account_status !== 'active') throw new ProxyError(20005)
+  const caller = await authenticate(username, password)
+  if (caller?.account_status !== 'active') {
+    // Who sends nothing has not tried.
+    if (request.headers.authorization) sign_ins.refused(username, request.ip)
+    throw new ProxyError(caller ? 20005 : 20003)
+  }
+  sign_ins.used(caller.sid, request.ip)
   request.caller = caller
+  request.store = actingAs(store, { kind: caller.kind, sid: caller.sid, origin: request.ip, request_sid: request.id })
 }
 
 /**

@@ -9,17 +9,13 @@ import type { Form } from './form.ts'
  * comes meanwhile waits for its commit and is given the same answer; a refusal or a crash leaves no key behind. Without
  * a key the work is done as it is asked for. Throws 20422 when a key comes back with another request.
  */
-export async function once(
-  store: Store,
-  request: FastifyRequest,
-  work: (store: Store) => Promise<object>,
-): Promise<object> {
+export async function once(request: FastifyRequest, work: (store: Store) => Promise<object>): Promise<object> {
   const key = idempotencyKey(request)
-  if (key === undefined) return await work(store)
+  if (key === undefined) return await work(request.store)
   const { account_sid } = request.caller
   const request_digest = digestOf(request)
   const place = `${account_sid}/idempotency/${key}`
-  return await inTransaction(store, async (trx) => {
+  return await inTransaction(request.store, async (trx) => {
     const taken = await trx.db
       .insertInto('idempotency_keys')
       .values({ account_sid, key, request_digest })

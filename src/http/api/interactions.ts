@@ -123,7 +123,13 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
     async (request) => {
       const scope = await getScope(request)
       const { Sid } = request.params as { Sid: string }
-      const deleted = isSid('KI', Sid) && (await interactions.deleteInteraction(store, scope, Sid))
+      const deleted =
+        isSid('KI', Sid) &&
+        (await interactions.deleteInteraction(
+          request.store,
+          { ...scope, account_sid: request.caller.account_sid },
+          Sid,
+        ))
       if (!deleted) throw notFound(request)
     },
   )
@@ -158,7 +164,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
       // With a key the answer is that of the commit, the same for every repeat, and a worker sends. Without one the message is
       // set aside for this request, which waits for the carrier's word.
       const keyed = idempotencyKey(request) !== undefined
-      const created = await once(store, request, async (trx) => {
+      const created = await once(request, async (trx) => {
         const params = parseForm(MessageCreate, formOf(request), 'create')
         return present(
           await interactions.createMessageInteraction(trx, service, participant, params, keyed ? 0 : SEND_LEASE_S),

@@ -85,7 +85,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     async (request) => {
       const service = await getService(context, request)
       const session = await getSession(context, request)
-      return await once(store, request, async (trx) => {
+      return await once(request, async (trx) => {
         const params = parseForm(ParticipantCreate, formOf(request), 'create')
         const participant = await participants.createParticipant(trx, service, session.sid, params)
         if (!participant) throw notFound(request)
@@ -129,7 +129,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
       const { ParticipantSid } = request.params as { ParticipantSid: string }
       const removed =
         isSid('KP', ParticipantSid) &&
-        (await participants.removeParticipant(store, session.service_sid, session.sid, ParticipantSid))
+        (await participants.removeParticipant(request.store, session.service_sid, session.sid, ParticipantSid))
       if (!removed) throw notFound(request)
     },
   )

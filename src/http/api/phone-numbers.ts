@@ -119,8 +119,8 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
       const service = await getService(context, request)
       const params = parseForm(create, formOf(request), 'create')
       // The carrier is asked before the transaction that takes the number.
-      const prepared = await prepare(context, service, readNumber(kind, params))
-      return await once(store, request, async (trx) => {
+      const prepared = await prepare(context, request, service, readNumber(kind, params))
+      return await once(request, async (trx) => {
         if ('refusal' in prepared) throw prepared.refusal
         return present(await numbers.addToPool(trx, service, prepared.number, params.is_reserved ?? false))
       })
@@ -151,7 +151,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     { summary: `Reserve or release a ${noun}`, body: Update, answer: Body },
     async (request) => {
       const member = await getMember(context, request, await getService(context, request), kind)
-      return await once(store, request, async (trx) => {
+      return await once(request, async (trx) => {
         const { is_reserved = member.is_reserved } = parseForm(Update, formOf(request), 'update')
         return present(await numbers.setReserved(trx, member, is_reserved))
       })
@@ -165,7 +165,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     { summary: `Remove a ${noun} from the pool`, status: 204 },
     async (request) => {
       const service = await getService(context, request)
-      await numbers.removeFromPool(store, service, await getMember(context, request, service, kind))
+      await numbers.removeFromPool(request.store, service, await getMember(context, request, service, kind))
     },
   )
 }
@@ -184,8 +184,13 @@ async function getMember(
 }
 
 /** A refusal is given, not thrown: where the request repeats one that succeeded, the answer is that one's. */
-async function prepare({ store, carriers }: HttpContext, service: Service, query: ReturnType<typeof readNumber>) {
-  return await numbers.prepareNumber(store, carriers, service, query).then(
+async function prepare(
+  { carriers }: HttpContext,
+  request: FastifyRequest,
+  service: Service,
+  query: ReturnType<typeof readNumber>,
+) {
+  return await numbers.prepareNumber(request.store, carriers, service, query).then(
     (number) => ({ number }),
     (refusal: unknown) => ({ refusal }),
   )

@@ -90,7 +90,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     '/Services',
     { summary: 'Create a service', body: ServiceCreate, answer: ServiceBody, status: 201 },
     (request) =>
-      once(store, request, async (trx) => {
+      once(request, async (trx) => {
         const params = parseForm(ServiceCreate, formOf(request), 'create')
         checkChatInstance(params.chat_instance_sid)
         return present(await services.createService(trx, request.caller.account_sid, params))
@@ -124,7 +124,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     { summary: 'Update a service', body: ServiceUpdate, answer: ServiceBody },
     async (request) => {
       const service = await getService(context, request)
-      return await once(store, request, async (trx) => {
+      return await once(request, async (trx) => {
         const params = parseForm(ServiceUpdate, formOf(request), 'update')
         checkChatInstance(params.chat_instance_sid)
         return present(await services.updateService(trx, service, params))
@@ -138,7 +138,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     '/Services/:ServiceSid',
     { summary: 'Delete a service with all that is in it', status: 204 },
     async (request) => {
-      await services.deleteService(store, await getService(context, request))
+      await services.deleteService(request.store, await getService(context, request))
     },
   )
 }

@@ -109,7 +109,7 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     { summary: 'Create a session', body: SessionCreate, answer: SessionBody, status: 201 },
     async (request) => {
       const service = await getService(context, request)
-      return await once(store, request, async (trx) => {
+      return await once(request, async (trx) => {
         const params = parseForm(SessionCreate, formOf(request), 'create')
         const participants = (params.participants ?? []).flatMap(parseParticipants)
         return present(await sessions.createSession(trx, service, { ...params, participants }))
@@ -155,7 +155,7 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
       const service = await getService(context, request)
       const { SessionSid } = request.params as { SessionSid: string }
       if (!isSid('KC', SessionSid)) throw notFound(request)
-      return await once(store, request, async (trx) => {
+      return await once(request, async (trx) => {
         const params = parseForm(SessionUpdate, formOf(request), 'update')
         const session = await updateSession(trx, service, SessionSid, params)
         if (!session) throw notFound(request)
@@ -172,7 +172,7 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
     async (request) => {
       const service = await getService(context, request)
       const { SessionSid } = request.params as { SessionSid: string }
-      const deleted = isSid('KC', SessionSid) && (await sessions.deleteSession(store, service.sid, SessionSid))
+      const deleted = isSid('KC', SessionSid) && (await sessions.deleteSession(request.store, service.sid, SessionSid))
       if (!deleted) throw notFound(request)
     },
   )
