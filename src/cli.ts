@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
+import { auditCommands } from './cli/audit.ts'
 import { backupCommands } from './cli/backup.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { fail } from './cli/output.ts'
@@ -20,6 +21,7 @@ accountCommands(program)
 keyCommands(program)
 carrierCommands(program)
 numberCommands(program)
+auditCommands(program)
 doctorCommand(program)
 
 program.parseAsync().catch(fail)

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, type TestContext, test } from 'node:test'
 import pg from 'pg'
-import { createApiKey } from '../src/core/accounts.ts'
+import { createApiKey, listApiKeys } from '../src/core/accounts.ts'
+import { chainDeeds, findHead, purgeAuditLog } from '../src/core/audit-chain.ts'
+import { listNewest, readWholeLog } from '../src/core/audit-list.ts'
 import { forgetExpiredMedia } from '../src/core/media.ts'
 import { listInventory } from '../src/core/phone-numbers.ts'
 import { purgeOldRecords } from '../src/core/retention.ts'
 import { sweepExpiredSessions } from '../src/core/session-state.ts'
 import { purgeClosedSessions } from '../src/core/sessions.ts'
 import { isSid } from '../src/core/sid.ts'
+import { createSignIns } from '../src/core/sign-ins.ts'
 import { renewClaims } from '../src/db/statements/claim-interactions.ts'
 import { exchangeCounts } from '../src/db/statements/exchange-counts.ts'
 import { liveIn } from './support/lived-in.ts'
@@ -21,6 +24,7 @@ import { startServer, type TestServer } from './support/server.ts'
 const GROWING = [
   ...['accounts', 'carriers', 'services', 'phone_numbers', 'sessions', 'participants', 'interactions', 'media'],
   ...['callbacks', 'callback_attempts', 'recordings', 'events', 'idempotency_keys', 'released_pairs'],
+  ...['audit_entries', 'key_uses'],
 ]
 
 const EXCEPTIONS = [
@@ -105,6 +109,14 @@ const MORE: Record<string, { rows: number; insert: string }> = {
     rows: 20_000,
     insert: `(account_sid, key, request_digest, date_created) select $account, at, '', now() - at * interval '4 seconds'`,
   },
+  audit_entries: {
+    rows: 40_000,
+    insert: `(position, seal, sid, account_sid, actor, actor_sid, action, resource_sid, details, date_created)
+      select 1000 + at, '', 'AU' || lpad(to_hex((extract(epoch from now()) * 1000)::bigint - (40000 - at) * 60000::bigint), 12, '0') || at,
+        case when at % 2 = 0 then $account else 'AC' || at end, 'api-key', 'SK' || at % 500, 'kind-' || at % 200, 'KC' || at / 3, '{}',
+        now() - (40000 - at) * interval '1 minute'`,
+  },
+  key_uses: { rows: 5_000, insert: `(sid, date_last_used, address) select 'SK' || at, now(), '192.0.2.1'` },
   released_pairs: {
     rows: 20_000,
     insert: `(service_sid, sid, identifier_hash, proxy_identifier, date_released, kept_until)
@@ -189,6 +201,12 @@ async function doEverything(t: TestContext, server: TestServer) {
     [`/maskline/v1/Events?ServiceSid=${service.sid}`, 'NO'],
     [`/maskline/v1/Events?ErrorCode=80905&ServiceSid=${service.sid}`, 'NO'],
     [`/maskline/v1/Services/${service.sid}/Recordings`, 'RE'],
+    ['/maskline/v1/AuditLog', 'AU'],
+    ['/maskline/v1/AuditLog?Action=kind-7', 'AU'],
+    [`/maskline/v1/AuditLog?ResourceSid=${service.sid}`, 'AU'],
+    ['/maskline/v1/AuditLog?ActorSid=SK7', 'AU'],
+    [`/maskline/v1/AuditLog?StartDate=${new Date(Date.now() - 86_400_000).toISOString()}`, 'AU'],
+    ['/maskline/v1/AuditLog?EndDate=2020-01-01', 'AU'],
   ] as const) {
     const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
     const first = await get(query(''))
@@ -207,6 +225,7 @@ async function doEverything(t: TestContext, server: TestServer) {
   }
   assert.equal((await get(`/media/${service.sid}/${'0'.repeat(32)}`)).status, 404)
   await listInventory(store, server.account.sid)
+  await lookAtAuditLog(server)
   await server.delete(quiet.session.path)
   const { key, secret } = await createApiKey(store, { account_sid: others.account.sid, friendly_name: 'a key' })
   const authorization = `Basic ${Buffer.from(`${key.sid}:${secret}`).toString('base64')}`
@@ -222,6 +241,26 @@ async function doEverything(t: TestContext, server: TestServer) {
   await purgeClosedSessions(store, 10)
   await forgetExpiredMedia(store)
   await purgeOldRecords(store)
+}
+
+async function lookAtAuditLog({ store, account }: TestServer) {
+  const sign_ins = createSignIns()
+  for (const name of [account.sid, `SK${'0'.repeat(32)}`]) {
+    sign_ins.used(name, '192.0.2.1')
+    sign_ins.refused(name, '192.0.2.1')
+  }
+  await sign_ins.write(store, 'all')
+  await listApiKeys(store, account.sid)
+  await listNewest(store, {}, 10)
+  await listNewest(store, { account_sid: account.sid }, 10)
+  for await (const { position } of readWholeLog(store)) if (position === null) break
+  await chainDeeds(store)
+  await findHead(store)
+  await rows(
+    { store } as TestServer,
+    "update audit_entries set date_created = now() - interval '9 days' where position < 3",
+  )
+  await purgeAuditLog(store, 8)
 }
 
 test('every statement finds what it needs by an index, at a cost that does not grow with the tables', async () => {

@@ -1,43 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { ConfigError, findDevMasterKey, loadConfig } from '../config.ts'
 import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
 import { addCarrier, createCarriers, listCarriers } from '../core/carriers.ts'
 import { isE164 } from '../core/e164.ts'
 import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
 import type { Store } from '../core/store.ts'
-import { createLogger } from '../log.ts'
-import { openStore, toolCarriers } from '../serve.ts'
-import { print, progressLine, UsageError } from './output.ts'
-
-/**
- * Opens the database as the server would: yours by DATABASE_URL, else the embedded one, beside a running server or alone.
- * A tool run without the server's settings must not make a database of its own, so only `migrate` may make one.
- * The master key is the server's; for a data folder of `dev` it is the one kept there.
- */
-async function withStore(
-  work: (store: Store) => Promise<void>,
-  database: 'existing' | 'new' = 'existing',
-): Promise<void> {
-  const config = loadConfig('tool')
-  if (database === 'existing' && !config.database_url && !existsSync(join(config.data_dir, 'postgres'))) {
-    throw new UsageError(
-      `There is no database in ${config.data_dir}. Start the server first, or run this with the settings it runs with.`,
-    )
-  }
-  const key = config.master_key ?? (config.database_url ? undefined : findDevMasterKey(config.data_dir))
-  if (!key) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
-  const progress = progressLine(process.stderr)
-  const log = createLogger('error')
-  const opened = await openStore(config, key, { log, progress: progress.step, share: true })
-  progress.done()
-  try {
-    await work(opened.store)
-  } finally {
-    await opened.database.stop()
-  }
-}
+import { toolCarriers } from '../serve.ts'
+import { print, UsageError } from './output.ts'
+import { withStore } from './with-store.ts'
 
 const allFactories = toolCarriers()
 
@@ -83,12 +53,18 @@ export function accountCommands(program: Command): void {
       withStore(async (store) => {
         const rows = await listAccounts(store)
         print(
-          rows.map((row) => ({ sid: row.sid, name: row.friendly_name, status: row.status })),
+          rows.map((row) => ({ sid: row.sid, name: row.friendly_name, status: row.status, ...presentUse(row) })),
           options,
         )
       }),
     )
 }
+
+/** To the minute: uses within one are not written down. */
+const presentUse = (row: { date_last_used: Date | null; address: string | null }) => ({
+  last_used: row.date_last_used && `${row.date_last_used.toISOString().slice(0, 16)}Z`,
+  from: row.address,
+})
 
 export function keyCommands(program: Command): void {
   const keys = program.command('keys').description('API keys: a SID and a secret that stand for an account')
@@ -117,7 +93,12 @@ export function keyCommands(program: Command): void {
         const rows = await listApiKeys(store, account)
         const state = (revoked: Date | null) => (revoked ? `revoked ${revoked.toISOString()}` : 'active')
         print(
-          rows.map((row) => ({ sid: row.sid, name: row.friendly_name, state: state(row.date_revoked) })),
+          rows.map((row) => ({
+            sid: row.sid,
+            name: row.friendly_name,
+            state: state(row.date_revoked),
+            ...presentUse(row),
+          })),
           { json },
         )
       }),

@@ -2,8 +2,11 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { Command } from 'commander'
+import type pg from 'pg'
 import { type Config, findDevMasterKey, loadConfig } from '../config.ts'
+import { audit } from '../core/audit.ts'
 import { SealError, unwrapKey } from '../core/seal.ts'
+import { openKysely } from '../core/store.ts'
 import { type Progress, saveBackup } from '../db/backup.ts'
 import type { BackupHeader } from '../db/backup-file.ts'
 import { DatabaseError, errorCode } from '../db/database-error.ts'
@@ -13,6 +16,7 @@ import { createLogger } from '../log.ts'
 import { VERSION } from '../version.ts'
 import { print, progressLine, UsageError } from './output.ts'
 import { openTarget } from './whole-file.ts'
+import { operator } from './with-store.ts'
 
 export function backupCommands(program: Command): void {
   program
@@ -65,9 +69,11 @@ async function runBackup(file: string, options: { overwrite?: boolean; json?: bo
   const began = performance.now()
   const { step, done } = progressLine(process.stderr)
   try {
-    const { rows, bytes, header } = await withDatabase(config, { share: true, step }, ({ pool }) =>
-      saveBackup(pool, target?.stream ?? process.stdout, { version: VERSION, progress: report(step, 'saving') }),
-    )
+    const { rows, bytes, header } = await withDatabase(config, { share: true, step }, async ({ pool }) => {
+      await record(pool, 'backup.start')
+      const options = { version: VERSION, progress: report(step, 'saving') }
+      return await saveBackup(pool, target?.stream ?? process.stdout, options)
+    })
     target?.keep()
     done()
     const summary = { file, rows, bytes, tables: header.tables.length, ...presentHeader(header) }
@@ -106,9 +112,11 @@ async function runRestore(file: string, options: { json?: boolean }) {
       await checkBackup(unpack(file), check)
     }
     const restoring: RestoreOptions = { check, step, progress: report(step, 'loading') }
-    const restored = await withDatabase(config, { share: false, step }, ({ pool }) =>
-      restoreBackup(pool, unpack(file), restoring),
-    )
+    const restored = await withDatabase(config, { share: false, step }, async ({ pool }) => {
+      const restored = await restoreBackup(pool, unpack(file), restoring)
+      await record(pool, 'backup.restore')
+      return restored
+    })
     done()
     const { header, ...counts } = restored
     const summary = { file, ...counts, master_key: key ? 'opens' : 'not-given', ...presentHeader(header) }
@@ -132,6 +140,12 @@ async function withDatabase<T>(
   } finally {
     await database.stop()
   }
+}
+
+/** A database of an older version can be saved, too, and has no audit log. */
+async function record(pool: pg.Pool, action: string): Promise<void> {
+  const { rows } = await pool.query("select to_regclass('audit_pending') is not null as there")
+  if (rows[0]?.there) await audit({ db: openKysely(pool), actor: operator() }, { action })
 }
 
 /** Begins with the first that is asked of it: until then nobody would hear of an error. */

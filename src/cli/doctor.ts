@@ -21,7 +21,7 @@ export function doctorCommand(program: Command): void {
     .description(
       'check the data against the promise, and what threatens it; changes nothing, also beside a running server',
     )
-    .option('--quick', "leave out what opens participants' numbers and the text of interactions")
+    .option('--quick', "leave out what opens participants' numbers and the text of interactions, and the audit log")
     .option('--deep', 'open the text of every interaction, also where there are millions')
     .option('--probe', "connect to the services' applications, too, and ask them nothing")
     .option('--json', 'print JSON')

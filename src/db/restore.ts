@@ -137,10 +137,12 @@ async function refuseRunning(pool: pg.Pool) {
   )
 }
 
-/** Data keys alone, which a first start makes, have sealed nothing yet. */
+/** What a first start leaves, and nobody misses: keys that have sealed nothing yet, and that it was started. */
+const OF_A_START = ['data_keys', 'audit_pending', 'audit_entries', 'audit_ends', 'key_uses']
+
 async function refuseUsed(db: pg.Pool | pg.PoolClient) {
   for (const table of await listTables(db)) {
-    if (table.name === 'data_keys') continue
+    if (OF_A_START.includes(table.name)) continue
     const { rows } = await db.query<{ used: boolean }>(`select exists (select from ${nameOf(table)}) as used`)
     if (!rows[0]?.used) continue
     throw new DatabaseError(
@@ -182,7 +184,7 @@ async function beginLoading(client: pg.PoolClient, header: BackupHeader) {
   // Nobody writes between the look and the load.
   await client.query(`lock table ${tables.map(nameOf).join(', ')} in exclusive mode`)
   await refuseUsed(client)
-  await client.query('delete from data_keys')
+  for (const { name } of tables) if (OF_A_START.includes(name)) await client.query(`delete from ${name}`)
   const { rows } = await client.query('select version, name, sha256 from schema_migrations order by version')
   const same = JSON.stringify(rows) === JSON.stringify(header.migrations)
   const missing = header.tables.find((table) => !tables.some((there) => isWithin(table, there)))
