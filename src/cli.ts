@@ -5,6 +5,7 @@ import { auditCommands } from './cli/audit.ts'
 import { backupCommands } from './cli/backup.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { fail } from './cli/output.ts'
+import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
 import { VERSION } from './version.ts'
 
@@ -18,7 +19,7 @@ serveCommands(program)
 migrateCommand(program)
 backupCommands(program)
 accountCommands(program)
-keyCommands(program)
+rotationCommands(keyCommands(program))
 carrierCommands(program)
 numberCommands(program)
 auditCommands(program)

@@ -74,6 +74,12 @@ export const SETTINGS = {
         : undefined,
     parse: parseKey,
   },
+  master_key_next: {
+    name: 'MASKLINE_MASTER_KEY_NEXT',
+    help: 'A second master key, while keys are changed: a server starts with whichever of the two opens the database.',
+    secret: true,
+    parse: parseKey,
+  },
   dev_account_sid: {
     name: 'MASKLINE_DEV_ACCOUNT_SID',
     help: 'The account that dev makes: AC and 32 hex digits.',

@@ -32,6 +32,7 @@ import { startInteractionWorker } from './jobs/interactions.ts'
 import { startCallbackWorker } from './jobs/send-callback.ts'
 import { startSignIns } from './jobs/sign-ins.ts'
 import { startSweeper } from './jobs/sweep.ts'
+import { startWatchingKeys } from './jobs/watch-keys.ts'
 import type { TwimlDocument } from './twiml/document.ts'
 import { VERSION } from './version.ts'
 
@@ -76,7 +77,8 @@ export async function openStore(
     const calls = { ring_timeout_s, max_call_s }
     const days = { retention_days, number_hold_days }
     const rules = { public_url, number_validation, radius_miles, match_calling_code, ...days, ...calls }
-    return { store: { db, pool: database.pool, keys: await openKeyring(db, masterKey), rules }, database }
+    const keys = await openKeyring(db, config.master_key_next ? [masterKey, config.master_key_next] : [masterKey])
+    return { store: { db, pool: database.pool, keys, rules }, database }
   } catch (error) {
     await database.stop()
     throw error
@@ -149,6 +151,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     startSweeper({ store, carriers, log }),
     startExchange({ store: brief, limiter, log }),
     startSignIns({ store: jobs.store, sign_ins, log }),
+    startWatchingKeys({ store: brief, log }),
   ]
   const last = startAuditLog({ store: jobs.store, days: config.audit_days, log })
   wake = (due) => workers[due].wake()

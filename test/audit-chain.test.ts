@@ -12,7 +12,7 @@ import { openPool } from './support/database.ts'
 async function openStore(t: TestContext): Promise<Store> {
   const pool = await openPool(t, 4)
   const db = openKysely(pool)
-  return { db, pool, keys: await openKeyring(db, randomBytes(32)), rules: {} as Store['rules'] }
+  return { db, pool, keys: await openKeyring(db, [randomBytes(32)]), rules: {} as Store['rules'] }
 }
 
 const act = (store: Store, action = 'session.create') =>

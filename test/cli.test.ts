@@ -169,7 +169,7 @@ test('the tools work beside a running server, which notices what they did', asyn
 
 test('another master key is refused with a message that says which one is needed', async () => {
   const { code, stderr } = await runCli(['accounts', 'list'], { ...env, MASKLINE_MASTER_KEY: KEY })
-  assert.equal(code, 1)
+  assert.equal(code, 2)
   assert.match(stderr, /master key does not open the keys in this database/)
   assert.doesNotMatch(stderr, /^\s+at /m)
   assert.equal(postgresOf(home), undefined, 'PostgreSQL, started for it, is stopped again')

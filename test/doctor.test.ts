@@ -266,7 +266,7 @@ test('a database without any table is told as not migrated, and stays so', async
 test('twenty thousand interactions are looked through in a moment', async (t) => {
   const pool = poolOn(await createDatabase(t), t)
   const db = openKysely(pool)
-  const keys = await openKeyring(db, randomBytes(32))
+  const keys = await openKeyring(db, [randomBytes(32)])
   await fillWithMany({ db, pool, keys } as Parameters<typeof fillWithMany>[0], {
     sessions: 2_000,
     interactions: 20_000,

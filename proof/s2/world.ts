@@ -50,7 +50,7 @@ export async function openLane(url: string): Promise<Lane> {
     ring_timeout_s: 30,
     max_call_s: 14_400,
   } as const
-  const store: Store = { db, pool, keys: await openKeyring(db, randomBytes(32)), rules }
+  const store: Store = { db, pool, keys: await openKeyring(db, [randomBytes(32)]), rules }
   const account_sid = newSid('AC')
   await createAccount(store, { sid: account_sid, friendly_name: 'model' })
   const carrier_sids: string[] = []

@@ -18,10 +18,10 @@ export function migrateCommand(program: Command): void {
   program
     .command('migrate')
     .description('bring the database to the form this version needs; starting a server does it too')
-    .action(() => withStore(async () => console.log('The database is up to date.'), 'new'))
+    .action(() => withStore(async () => console.log('The database is up to date.'), { database: 'new' }))
 }
 
-export function accountCommands(program: Command): void {
+export function accountCommands(program: Command): Command {
   const accounts = program.command('accounts').description('the accounts of this server')
   accounts
     .command('create <name>')
@@ -58,6 +58,7 @@ export function accountCommands(program: Command): void {
         )
       }),
     )
+  return accounts
 }
 
 /** To the minute: uses within one are not written down. */
@@ -66,8 +67,10 @@ const presentUse = (row: { date_last_used: Date | null; address: string | null }
   from: row.address,
 })
 
-export function keyCommands(program: Command): void {
-  const keys = program.command('keys').description('API keys: a SID and a secret that stand for an account')
+export function keyCommands(program: Command): Command {
+  const keys = program
+    .command('keys')
+    .description('API keys, each a SID and a secret that stand for an account, and the keys of the server')
   keys
     .command('create <name>')
     .description('make a key; its secret is shown once')
@@ -113,6 +116,7 @@ export function keyCommands(program: Command): void {
         console.log(`${sid} is revoked.`)
       }),
     )
+  return keys
 }
 
 export function carrierCommands(program: Command): void {
@@ -221,7 +225,7 @@ export function numberCommands(program: Command): void {
     )
 }
 
-async function requireAccount(store: Store, sid: string) {
+export async function requireAccount(store: Store, sid: string) {
   if (!(await findAccount(store, sid))) throw new UsageError(`There is no account ${sid}; see: maskline accounts list`)
 }
 
@@ -236,7 +240,7 @@ function parseCredentials(pairs: string[]): Record<string, string> {
 }
 
 /** A secret as it is, or `@path` for what stands in that file: arguments are seen by other users, and shells keep them. */
-function secretText(text: string): string {
+export function secretText(text: string): string {
   if (!text.startsWith('@')) return text
   try {
     return readFileSync(text.slice(1), 'utf8').trim()
@@ -257,6 +261,6 @@ function checkCredentials(kind: string, credentials: Record<string, string>) {
   }
 }
 
-function asUsage(error: unknown): never {
+export function asUsage(error: unknown): never {
   throw error instanceof Error ? new UsageError(error.message) : error
 }

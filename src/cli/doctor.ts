@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { ConfigError, findDevMasterKey, loadConfig } from '../config.ts'
 import type { Migrations } from '../core/doctor/check.ts'
 import { type Depth, type Diagnosis, examine, type Result } from '../core/doctor.ts'
-import { openKeyring, WrongMasterKey } from '../core/keys.ts'
+import { openDataKeys, readDataKeys, WrongMasterKey } from '../core/keys.ts'
 import type { Keyring } from '../core/seal.ts'
 import { openKysely } from '../core/store.ts'
 import { DatabaseError } from '../db/database-error.ts'
@@ -53,14 +53,19 @@ async function diagnose(depth: Depth, probe: boolean | undefined): Promise<Diagn
       `There is no database in ${data_dir}. Start the server first, or run this with the settings it runs with.`,
     )
   }
-  const masterKey = config.master_key ?? (database_url ? undefined : findDevMasterKey(data_dir))
-  if (!masterKey) throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
+  const masterKeys = [
+    config.master_key ?? (database_url ? undefined : findDevMasterKey(data_dir)),
+    config.master_key_next,
+  ]
+  const given = masterKeys.filter((key) => key !== undefined)
+  if (given.length === 0)
+    throw new ConfigError(['MASKLINE_MASTER_KEY: is missing: give the key that the server runs with'])
   const { step, done } = progressLine(process.stderr)
   const log = createLogger('error')
   const database = await openDatabase({ database_url, data_dir, pool: 2, share: true, progress: step, log })
   try {
     const { pool } = database
-    const [keys, migrations] = [await findKeyring(pool, masterKey), await findMigrations(pool)]
+    const [keys, migrations] = [await findKeyring(pool, given), await findMigrations(pool)]
     return await examine(pool, {
       depth,
       keys,
@@ -76,12 +81,13 @@ async function diagnose(depth: Depth, probe: boolean | undefined): Promise<Diagn
 }
 
 /** Undefined when there are no data keys, which opening them would make, or others. */
-async function findKeyring(pool: pg.Pool, masterKey: Buffer): Promise<Keyring | undefined> {
+async function findKeyring(pool: pg.Pool, masterKeys: Buffer[]): Promise<Keyring | undefined> {
   const { rows } = await pool.query("select to_regclass('data_keys') is not null as there")
   if (!rows[0]?.there) return undefined
-  if ((await pool.query('select from data_keys limit 1')).rowCount === 0) return undefined
+  const found = await readDataKeys(openKysely(pool))
+  if (found.length === 0) return undefined
   try {
-    return await openKeyring(openKysely(pool), masterKey)
+    return openDataKeys(found, masterKeys)
   } catch (error) {
     if (error instanceof WrongMasterKey) return undefined
     throw error

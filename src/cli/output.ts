@@ -13,11 +13,11 @@ export function fail(error: unknown): never {
     console.error(`These settings have to be put right:\n${error.problems.map((problem) => `  ${problem}`).join('\n')}`)
     process.exit(2)
   }
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof WrongMasterKey) {
     console.error(error.message)
     process.exit(2)
   }
-  const explained = [ProxyError, CarrierError, DatabaseError, WrongMasterKey].some((kind) => error instanceof kind)
+  const explained = [ProxyError, CarrierError, DatabaseError].some((kind) => error instanceof kind)
   const { code } = error as { code?: string }
   if (explained) console.error((error as Error).message)
   else if (code === 'EADDRINUSE') console.error('Another program listens on that port. Choose one with MASKLINE_PORT.')

@@ -14,10 +14,11 @@ import { progressLine, UsageError } from './output.ts'
  * The master key is the server's; for a data folder of `dev` it is the one kept there.
  */
 export async function withStore(
-  work: (store: Store) => Promise<void>,
-  database: 'existing' | 'new' = 'existing',
+  work: (store: Store, masterKeys: Buffer[]) => Promise<void>,
+  { database = 'existing', next }: { database?: 'existing' | 'new'; next?: Buffer | undefined } = {},
 ): Promise<void> {
   const config = loadConfig('tool')
+  config.master_key_next = next ?? config.master_key_next
   if (database === 'existing' && !config.database_url && !existsSync(join(config.data_dir, 'postgres'))) {
     throw new UsageError(
       `There is no database in ${config.data_dir}. Start the server first, or run this with the settings it runs with.`,
@@ -30,7 +31,7 @@ export async function withStore(
   const opened = await openStore(config, key, { log, progress: progress.step, share: true })
   progress.done()
   try {
-    await work(actingAs(opened.store, operator()))
+    await work(actingAs(opened.store, operator()), config.master_key_next ? [key, config.master_key_next] : [key])
   } finally {
     await opened.database.stop()
   }

@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
  * How personal data stands in the database. Every value is sealed with AES-256-GCM under a data key and bound to its row
  * (the row's SID and column are authenticated with it, so a value copied to another row does not open), and people are
  * looked up by a keyed blind index. The data keys lie in the database wrapped by the master key, which never does:
- * changing the master key re-wraps four short rows, and the blind index never sees two keys for one number.
+ * changing the master key re-wraps a few short rows, and the blind index never sees two keys for one number.
  *
  * A sealed value: 1 byte version, 1 byte key id, 12 bytes nonce, ciphertext, 16 bytes tag.
  */
@@ -19,6 +19,10 @@ export type Keyring = {
   digest(secret: string): Buffer
   /** The seal of a link in a chain, over the seal before it: nobody makes one without the keys. */
   chain(previous: Buffer, text: string): Buffer
+  /** Whether it holds the data key of that id. */
+  has(id: number): boolean
+  /** Opens with these, too, from now on, and seals with the one of `sealing_id` when it holds that. */
+  adopt(made: DataKey[], sealing_id?: number): void
 }
 
 export type DataKey = { id: number; purpose: 'seal' | 'index' | 'digest'; key: Buffer }
@@ -30,13 +34,15 @@ const TAG = 16
 
 export class SealError extends Error {}
 
-export function createKeyring(dataKeys: DataKey[]): Keyring {
-  const sealing = pick(dataKeys, 'seal')
+/** Seals with the key of `sealing_id`, or the last there is. */
+export function createKeyring(dataKeys: DataKey[], sealing_id?: number): Keyring {
+  const held = new Map(dataKeys.map((key) => [key.id, key]))
+  let sealing = held.get(sealing_id ?? -1) ?? pick(dataKeys, 'seal')
   const index = pick(dataKeys, 'index').key
   const pepper = pick(dataKeys, 'digest').key
   const links = Buffer.from(hkdfSync('sha256', pepper, '', 'maskline audit log', 32))
   const openBytes = (place: string, sealed: Buffer) => {
-    const key = dataKeys.find((candidate) => candidate.id === sealed[1])
+    const key = held.get(sealed[1] ?? -1)
     if (sealed[0] !== VERSION || !key) throw new SealError(`no key for a value sealed at ${place}`)
     return decrypt(key.key, sealed, place)
   }
@@ -47,6 +53,11 @@ export function createKeyring(dataKeys: DataKey[]): Keyring {
     blindIndex: (text) => createHmac('sha256', index).update(text).digest(),
     digest: (secret) => createHmac('sha256', pepper).update(secret).digest(),
     chain: (previous, text) => createHmac('sha256', links).update(previous).update(text).digest(),
+    has: (id) => held.has(id),
+    adopt(made, sealing_id) {
+      for (const key of made) held.set(key.id, key)
+      sealing = held.get(sealing_id ?? -1) ?? sealing
+    },
   }
 }
 
@@ -57,6 +68,10 @@ export const wrapKey = (masterKey: Buffer, purpose: string, key: Buffer) =>
 /** Throws `SealError` when this is not the master key that wrapped it. */
 export const unwrapKey = (masterKey: Buffer, purpose: string, wrapped: Buffer) =>
   decrypt(wrappingKey(masterKey), wrapped, `data-key/${purpose}`)
+
+/** Names a master key without telling anything of it. */
+export const masterKeyId = (masterKey: Buffer) =>
+  Buffer.from(hkdfSync('sha256', masterKey, '', 'maskline master key id', 4)).toString('hex')
 
 const wrappingKey = (masterKey: Buffer) => Buffer.from(hkdfSync('sha256', masterKey, '', 'maskline data keys', 32))
 

@@ -5,7 +5,7 @@ import type { ColumnType, Generated, Selectable } from 'kysely'
  * only with the key ring (`core/seal.ts`).
  */
 export type Schema = {
-  data_keys: { id: number; purpose: string; wrapped: Buffer; date_created: Generated<Date> }
+  data_keys: DataKeyTable
   accounts: AccountTable
   api_keys: ApiKeyTable
   carriers: CarrierTable
@@ -81,11 +81,25 @@ export type Stage = 'out-of-session' | 'intercept' | 'send' | 'announce' | 'rejo
 
 type Stamps = { date_created: Generated<Date>; date_updated: Generated<Date> }
 
+export type DataKeyTable = {
+  id: number
+  purpose: string
+  wrapped: Buffer
+  /** Of the master key that wraps it; null before it was first opened by a version that names it. */
+  master_key_id: string | null
+  date_wrapped: Generated<Date>
+  active_from: Generated<Date>
+  handed_over: Buffer | null
+  date_created: Generated<Date>
+}
+
 type AccountTable = Stamps & {
   sid: string
   friendly_name: string
   auth_token_sealed: Buffer
   auth_token_digest: Buffer
+  secondary_auth_token_sealed: Buffer | null
+  secondary_auth_token_digest: Buffer | null
   status: Generated<'active' | 'suspended'>
 }
 

@@ -36,7 +36,7 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   audit_ends_pkey: 'audit_ends (place)',
   key_uses_pkey: 'key_uses (sid)',
   data_keys_pkey: 'data_keys (id)',
-  data_keys_purpose_key: 'data_keys (purpose)',
+  data_keys_single: "data_keys (purpose) WHERE (purpose <> 'seal'::text)",
 }
 
 /** Columns of the indexes that no primary key makes `not null`: two nulls are never the same to an index. */
@@ -99,7 +99,8 @@ export const DATABASE_CHECKS: Check[] = [
     id: 'data-keys',
     level: 'fault',
     means: 'The master key opens the data keys.',
-    advice: 'Give the master key this database was first started with; nothing that is sealed can be read without.',
+    advice:
+      'Give the master key that opens this database: `maskline keys status` says which. Nothing can be read without.',
     find: { read: async ({ keys }) => ({ 'data-keys': found(keys ? [] : ['data_keys']) }) },
   },
   {

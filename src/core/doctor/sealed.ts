@@ -18,7 +18,7 @@ export const SEALED_CHECKS: Check[] = [
     id: 'sealed-carriers',
     level: 'fault',
     means: "Carriers' credentials open.",
-    advice: 'Add these carriers again with `maskline carriers add`.',
+    advice: 'Give them their credentials again with `maskline carriers update`.',
     find: { read: readCarriers, opens: 'few' },
   },
   {
@@ -80,9 +80,12 @@ function keysOf({ keys }: Look): Keyring {
 async function readAccounts(look: Look) {
   const keys = keysOf(look)
   const { result, add } = tally()
-  type Row = { sid: string; token: Buffer; digest: Buffer }
-  await look.stream<Row>('select sid, auth_token_sealed as token, auth_token_digest as digest from accounts', (row) => {
-    const token = tryOpen(keys, `${row.sid}/auth_token`, row.token)
+  type Row = { sid: string; place: string; token: Buffer; digest: Buffer }
+  const text = `select sid, sid || '/auth_token' as place, auth_token_sealed as token, auth_token_digest as digest from accounts
+    union all select sid, sid || '/secondary_auth_token', secondary_auth_token_sealed, secondary_auth_token_digest
+    from accounts where secondary_auth_token_sealed is not null`
+  await look.stream<Row>(text, (row) => {
+    const token = tryOpen(keys, row.place, row.token)
     if (token === undefined || !keys.digest(token).equals(row.digest)) add(row.sid)
   })
   return { 'sealed-accounts': result }
