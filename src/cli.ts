@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { accountStateCommands } from './cli/accounts.ts'
 import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
 import { auditCommands } from './cli/audit.ts'
 import { backupCommands } from './cli/backup.ts'
@@ -18,7 +19,7 @@ const program = new Command('maskline')
 serveCommands(program)
 migrateCommand(program)
 backupCommands(program)
-accountCommands(program)
+accountStateCommands(accountCommands(program))
 rotationCommands(keyCommands(program))
 carrierCommands(program)
 numberCommands(program)

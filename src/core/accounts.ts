@@ -47,6 +47,9 @@ export const listAccounts = (store: Store) =>
     .orderBy('a.sid')
     .execute()
 
+export const hasAccounts = async (store: Store) =>
+  (await store.db.selectFrom('accounts').select('sid').limit(1).executeTakeFirst()) !== undefined
+
 /** The token that signs this account's callbacks. */
 export async function authTokenOf(store: Store, account_sid: string): Promise<string> {
   const account = await store.db
@@ -84,6 +87,22 @@ export async function setAuthToken(store: Store, sid: string, auth_token: string
       .where('sid', '=', sid)
       .executeTakeFirst()
     if (numUpdatedRows > 0n) await audit(trx, { action: 'account.set-token', account_sid: sid, resource_sid: sid })
+  })
+}
+
+/** Refuses all that an account asks and all that comes in to its numbers, or no longer. False when it is so already. */
+export async function setAccountStatus(store: Store, sid: string, status: Account['status']): Promise<boolean> {
+  return await inTransaction(store, async (inside) => {
+    const changed = await inside.db
+      .updateTable('accounts')
+      .set({ status, date_updated: new Date() })
+      .where('sid', '=', sid)
+      .where('status', '<>', status)
+      .executeTakeFirst()
+    if (changed.numUpdatedRows === 0n) return false
+    const action = status === 'suspended' ? 'account.suspend' : 'account.resume'
+    await audit(inside, { action, account_sid: sid, resource_sid: sid })
+    return true
   })
 }
 
@@ -137,11 +156,11 @@ const CREDENTIALS_CACHED_MS = 5_000
 const CREDENTIALS_CACHED = 10_000
 
 /**
- * Checks Basic credentials: account SID and auth token, or API key SID and secret. An unknown name costs what a wrong
- * secret does. What the database said of a name is kept for a few seconds, so that a busy caller costs one digest.
+ * Checks Basic credentials: account SID and either of its auth tokens, or API key SID and secret. An unknown name costs what
+ * a wrong secret does. What the database said of a name is kept for a few seconds, so that a busy caller costs one digest.
  */
 export function createAuthenticator(store: Store, now: () => number = Date.now) {
-  type Known = { caller: Caller; digest: Buffer } | undefined
+  type Known = { caller: Caller; digests: (Buffer | null)[] } | undefined
   const cache = new Map<string, { known: Known; until: number }>()
   const nobody = store.keys.digest(randomBytes(16).toString('hex'))
 
@@ -152,8 +171,11 @@ export function createAuthenticator(store: Store, now: () => number = Date.now) 
       cached = { known: await findCredentials(store, username), until: now() + CREDENTIALS_CACHED_MS }
       cache.set(username, cached)
     }
-    const matches = timingSafeEqual(store.keys.digest(password), cached.known?.digest ?? nobody)
-    return matches ? cached.known?.caller : undefined
+    const digest = store.keys.digest(password)
+    const [first, second] = cached.known?.digests ?? []
+    // As many are compared for a name that nobody has.
+    const matches = [first, second].map((known) => timingSafeEqual(digest, known ?? nobody))
+    return matches.includes(true) ? cached.known?.caller : undefined
   }
 }
 
@@ -168,11 +190,11 @@ async function findCredentials(store: Store, username: string) {
       .executeTakeFirst()
     if (!key) return undefined
     const caller: Caller = { account_sid: key.sid, account_status: key.status, kind: 'api-key', sid: username }
-    return { caller, digest: key.digest }
+    return { caller, digests: [key.digest] }
   }
   const account = await findAccount(store, username)
   if (!account) return undefined
   const { sid, status } = account
   const caller: Caller = { account_sid: sid, account_status: status, kind: 'account', sid }
-  return { caller, digest: account.auth_token_digest }
+  return { caller, digests: [account.auth_token_digest, account.secondary_auth_token_digest] }
 }
