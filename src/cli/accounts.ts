@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { setAccountStatus } from '../core/accounts.ts'
 import { createSecondaryToken, deleteSecondaryToken, promoteSecondaryToken } from '../core/auth-tokens.ts'
-import { asUsage, requireAccount, secretText, withStore } from './admin.ts'
+import { asUsage, requireAccount, secretText } from './admin.ts'
 import { print, UsageError } from './output.ts'
+import { withStore } from './with-store.ts'
 
 /** What becomes of an account after it was made: `maskline accounts …`. */
 export function accountStateCommands(accounts: Command): void {

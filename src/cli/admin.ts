@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
-import { addCarrier, createCarriers, listCarriers } from '../core/carriers.ts'
+import { addCarrier, createCarriers, listCarriers, updateCarrier } from '../core/carriers.ts'
 import { isE164 } from '../core/e164.ts'
 import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
 import type { Store } from '../core/store.ts'
@@ -171,6 +171,28 @@ export function carrierCommands(program: Command): void {
         if (!found) throw new UsageError(`There is no carrier ${sid}; see: maskline carriers list`)
         await found.carrier.check()
         console.log(`${sid} works.`)
+      }),
+    )
+  carrierUpdateCommand(carriers)
+}
+
+function carrierUpdateCommand(carriers: Command) {
+  carriers
+    .command('update <sid>')
+    .description('change credentials of a carrier; servers notice within seconds')
+    .requiredOption('--credential <name=value...>', 'what changes, @path for a file; without a value it goes')
+    .addHelpText(
+      'after',
+      '\nExamples, around a change of the auth token at Twilio:\n' +
+        '  maskline carriers update MC… --credential secondary_auth_token=@new.txt\n' +
+        '  maskline carriers update MC… --credential auth_token=@new.txt secondary_auth_token=',
+    )
+    .action((sid: string, { credential }: { credential: string[] }) =>
+      withStore(async (store) => {
+        const changes = parseCredentials(credential)
+        const known = await updateCarrier(store, sid, changes, checkCredentials)
+        if (!known) throw new UsageError(`There is no carrier ${sid}; see: maskline carriers list`)
+        console.log(`${sid} has ${Object.keys(changes).join(' and ')} changed.`)
       }),
     )
 }

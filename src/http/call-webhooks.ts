@@ -7,21 +7,25 @@ import type { Leg } from '../core/calls.ts'
 import { BadWebhook } from '../core/carrier.ts'
 import { isSid } from '../core/sid.ts'
 import type { HttpContext } from './context.ts'
-import { asWebhooks, type Genuine, refuseUnstorable, verify } from './genuine.ts'
+import { asWebhooks, type Genuine, refuseUnstorable, verify, verifyArrival } from './genuine.ts'
 
 const schema = { hide: true }
 
 /** Where carriers ask what to do with a call, and tell what became of it. Every answer is TwiML. */
 export function callWebhookRoutes(app: FastifyInstance, context: HttpContext): void {
-  const route = (path: string, answer: (genuine: Genuine, request: FastifyRequest) => Promise<string>) =>
+  const route = (
+    path: string,
+    answer: (genuine: Genuine, request: FastifyRequest) => Promise<string>,
+    check: typeof verifyArrival = verify,
+  ) =>
     app.post(path, { schema }, async (request, reply) => {
-      const genuine = await verify(context, request)
+      const genuine = await check(context, request)
       return 'refusal' in genuine
         ? reply.code(genuine.refusal).send()
         : reply.type('text/xml').send(await answer(genuine, request))
     })
 
-  route('/:CarrierSid/calls', (genuine, request) => answer(context, genuine, request))
+  route('/:CarrierSid/calls', (genuine, request) => answer(context, genuine, request), verifyArrival)
 
   const leg = '/:CarrierSid/calls/:ServiceSid/:InteractionSid'
   route(`${leg}/leg`, (genuine, request) => legReported(context, genuine, legOf(request), reportOf(genuine)))
@@ -52,7 +56,7 @@ export async function vendorIngress(app: FastifyInstance, context: HttpContext):
   app.post('/:AccountSid/Proxy/:ServiceSid/Webhooks/Call', { schema }, async (request, reply: FastifyReply) => {
     const form = new URLSearchParams(Buffer.isBuffer(request.body) ? request.body.toString() : '')
     const number = await context.directory.find(form.get('To') ?? '')
-    const genuine = number ? await verify(context, request, number.carrier_sid) : { refusal: 404 as const }
+    const genuine = number ? await verifyArrival(context, request, number.carrier_sid) : { refusal: 404 as const }
     return 'refusal' in genuine
       ? reply.code(genuine.refusal).send()
       : reply.type('text/xml').send(await answer(context, genuine, request))

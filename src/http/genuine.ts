@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { BadWebhook, type Carrier, type WebhookRequest } from '../core/carrier.ts'
 import { limitStore } from '../core/limited-store.ts'
 import { isSid } from '../core/sid.ts'
+import type { Account } from '../db/schema.ts'
 import type { HttpContext } from './context.ts'
 import { isUnavailable } from './errors.ts'
 
@@ -40,7 +41,13 @@ export function refuseUnstorable(...texts: string[]) {
   if (texts.some((text) => text.length > MAX_FIELD)) throw new BadWebhook('A field in it is too long.')
 }
 
-export type Genuine = { sid: string; account_sid: string; carrier: Carrier; webhook: WebhookRequest }
+export type Genuine = {
+  sid: string
+  account_sid: string
+  account_status: Account['status']
+  carrier: Carrier
+  webhook: WebhookRequest
+}
 
 export async function verify(
   context: HttpContext,
@@ -60,4 +67,16 @@ export async function verify(
   // Anybody can send such a request, so it leaves a line in the log and nothing in the database.
   context.log.warn({ carrier_sid: sid, error_code: 80625 }, 'a webhook was refused: its signature does not fit')
   return { refusal: 403 }
+}
+
+/**
+ * The same for what begins something: a suspended account takes no messages and calls in. Reports of what began before are
+ * heard, so that its records are complete when it is resumed.
+ */
+export async function verifyArrival(context: HttpContext, request: FastifyRequest, sid?: string) {
+  const genuine = await verify(context, request, sid)
+  if ('refusal' in genuine || genuine.account_status === 'active') return genuine
+  const { account_sid } = genuine
+  context.log.warn({ carrier_sid: genuine.sid, account_sid }, 'a message or call was refused: the account is suspended')
+  return { refusal: 403 as const }
 }

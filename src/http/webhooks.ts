@@ -6,7 +6,7 @@ import { relayMessage } from '../core/relay.ts'
 import { isSid } from '../core/sid.ts'
 import { callWebhookRoutes } from './call-webhooks.ts'
 import type { HttpContext } from './context.ts'
-import { asWebhooks, refuseUnstorable, verify } from './genuine.ts'
+import { asWebhooks, refuseUnstorable, verify, verifyArrival } from './genuine.ts'
 
 /**
  * Where carriers call us. What they bring is acknowledged once it is on disk, and not before. A signature that does not
@@ -18,7 +18,7 @@ export async function webhookRoutes(app: FastifyInstance, context: HttpContext):
   const schema = { hide: true }
 
   app.post('/:CarrierSid/messages', { schema }, async (request, reply) => {
-    const genuine = await verify(context, request)
+    const genuine = await verifyArrival(context, request)
     if ('refusal' in genuine) return reply.code(genuine.refusal).send()
     const { carrier, account_sid, webhook, sid } = genuine
     const message = carrier.parseMessage(webhook)
