@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import { ConfigError, devMasterKey, loadConfig, type Command as Mode, SETTINGS, type Setting } from '../config.ts'
+import { hasAccounts } from '../core/accounts.ts'
 import { type DevAccount, devAccount, seed } from '../dev.ts'
 import { createLogger } from '../log.ts'
 import { type Running, type ServeOptions, startServer } from '../serve.ts'
@@ -34,8 +35,8 @@ async function runDev() {
   const prepare: ServeOptions['prepare'] = (store, carriers) => seed(store, carriers, account)
   const server = await startServer(config, masterKey, { log, progress: progress.step, prepare, drain_ms: 0 })
   progress.done()
-  console.log(greeting(server.url, account))
   stopOnSignal(server, log)
+  console.log(greeting(server.url, account))
 }
 
 async function runServe() {
@@ -45,8 +46,9 @@ async function runServe() {
   const progress = progressLine(process.stderr)
   const server = await startServer(config, config.master_key, { log, progress: progress.step })
   progress.done()
-  log.info({ url: server.url }, 'ready')
   stopOnSignal(server, log)
+  log.info({ url: server.url }, 'ready')
+  if (!(await hasAccounts(server.store))) log.info('there is no account yet: `maskline accounts create` makes one')
 }
 
 /** A Ctrl-C reaches us and whoever started us, who may pass it on: within this time it is the same one. */
