@@ -3,8 +3,16 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { signRequest } from '../src/callbacks/post.ts'
-import { authTokenOf, createAuthenticator, createTokenOpener } from '../src/core/accounts.ts'
+import {
+  authTokenOf,
+  createApiKey,
+  createAuthenticator,
+  createTokenOpener,
+  revokeApiKey,
+  setAccountStatus,
+} from '../src/core/accounts.ts'
 import { createSecondaryToken, promoteSecondaryToken } from '../src/core/auth-tokens.ts'
+import { newSid } from '../src/core/sid.ts'
 import { callback } from './support/callback-request.ts'
 import { runCli } from './support/cli.ts'
 import { converse, heard, settled } from './support/conversation.ts'
@@ -142,6 +150,44 @@ test('callbacks over real sockets change their signature with the promotion, and
   // The server's simulator door knows the old token for some seconds yet.
   all(await signedBy('after'), 1)
   await eventually(async () => (await statusOf(server, sid, first)) === 401, 'the old token ends', 20_000)
+})
+
+test('whatever does not fit is refused with the same bytes, and control: one that fits is not', async (t) => {
+  const server = await startServer(t)
+  const { store, account } = server
+  const other = await makeAccount(store)
+  const second = await createSecondaryToken(store, other.sid)
+  await promoteSecondaryToken(store, other.sid)
+  const { key } = await createApiKey(store, { account_sid: other.sid, friendly_name: 'a key' })
+  const revoked = await createApiKey(store, { account_sid: other.sid, friendly_name: 'a revoked key' })
+  await revokeApiKey(store, revoked.key.sid)
+  await setAccountStatus(store, account.sid, 'suspended')
+  const refused: Record<string, string | undefined> = {
+    'nothing at all': undefined,
+    'an account that nobody has': basic(newSid('AC'), second),
+    'a key that nobody has': basic(newSid('SK'), second),
+    'a wrong token': basic(other.sid, randomBytes(16).toString('hex')),
+    'a token that was replaced': basic(other.sid, other.auth_token),
+    'a wrong secret': basic(key.sid, second),
+    'the secret of a key that was revoked': basic(revoked.key.sid, revoked.secret),
+    'a wrong token of a suspended account': basic(account.sid, second),
+    'no name': basic('', ''),
+    'no password': basic(other.sid, ''),
+    'an account in small letters': basic(other.sid.toLowerCase(), second),
+    'something else': 'Bearer abc',
+    'something unreadable': 'Basic %%%',
+  }
+  const seen = async (authorization: string | undefined) => {
+    const answer = await fetch(`${server.direct}/v1/Services`, authorization ? { headers: { authorization } } : {})
+    const headers = [...answer.headers].filter(([name]) => !['date', 'twilio-request-id'].includes(name))
+    return { status: answer.status, headers, body: await answer.text() }
+  }
+  const expected = await seen(basic(newSid('AC'), ''))
+  assert.equal(expected.status, 401)
+  for (const [what, authorization] of Object.entries(refused))
+    assert.deepEqual(await seen(authorization), expected, what)
+  assert.equal((await seen(basic(other.sid, second))).status, 200)
+  assert.equal((await seen(basic(account.sid, account.auth_token))).status, 403, 'only who fits hears of a suspension')
 })
 
 test('an account is suspended and resumed, which every server notices within seconds', async (t) => {

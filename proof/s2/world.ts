@@ -99,7 +99,9 @@ export async function startWorld(lane: Lane): Promise<World> {
     taken: new Map(),
   }
   const opened = new Map(
-    lane.carrier_sids.map((sid, at) => [sid, { carrier: watchedCarrier(world, at), account_sid, account_status: 'active' }] as const),
+    lane.carrier_sids.map(
+      (sid, at) => [sid, { carrier: watchedCarrier(world, at), account_sid, account_status: 'active' }] as const,
+    ),
   )
   return world
 }
