@@ -39,9 +39,9 @@ test('the token of a carrier is changed while webhooks signed with either come i
   const become = (what: string, expected: [number, number]) =>
     eventually(async () => String(await statuses()) === String(expected), what, 20_000)
   await become('the first alone fits', [200, 403])
-  await update(started, `secondary_auth_token=${second}`)
+  await update(started, `auth_token=${second}`, `secondary_auth_token=${first}`)
   await become('both fit', [200, 200])
-  await update(started, `auth_token=${second}`, 'secondary_auth_token=')
+  await update(started, 'secondary_auth_token=')
   await become('the second alone fits', [403, 200])
 
   for (const [pair, message] of [
@@ -57,7 +57,7 @@ test('the token of a carrier is changed while webhooks signed with either come i
     "select action, resource_sid, details->>'credentials' as what from audit_log order by sid",
   )
   const by = (what: string) => ({ action: 'carrier.update', resource_sid: account.carrier_sid, what })
-  assert.deepEqual(deeds, [by('secondary_auth_token'), by('auth_token, secondary_auth_token')])
+  assert.deepEqual(deeds, [by('auth_token, secondary_auth_token'), by('secondary_auth_token')])
 })
 
 test('a carrier is read again after five seconds, once for all who ask, and opened anew only when it changed', async (t) => {

@@ -184,8 +184,8 @@ function carrierUpdateCommand(carriers: Command) {
     .addHelpText(
       'after',
       '\nExamples, around a change of the auth token at Twilio:\n' +
-        '  maskline carriers update MC… --credential secondary_auth_token=@new.txt\n' +
-        '  maskline carriers update MC… --credential auth_token=@new.txt secondary_auth_token=',
+        '  maskline carriers update MC… --credential auth_token=@new.txt secondary_auth_token=@old.txt\n' +
+        '  maskline carriers update MC… --credential secondary_auth_token=',
     )
     .action((sid: string, { credential }: { credential: string[] }) =>
       withStore(async (store) => {

@@ -105,7 +105,7 @@ export async function rotateMasterKey(store: Store, masterKeys: Buffer[], next: 
       return { outcome: 'there already', master_key_id, date_wrapped: first.date_wrapped }
     const current = masterKeys.find((key) => opensAll(key, rows))
     if (!current) throw new WrongMasterKey(rows, masterKeys)
-    const date_wrapped = rows[0]?.now ?? new Date()
+    const date_wrapped = first?.now ?? new Date()
     for (const row of rows) {
       await inside.db
         .updateTable('data_keys')
