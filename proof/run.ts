@@ -19,13 +19,14 @@ import { s9Failures } from './s9-failures.ts'
 import { s10Repeats } from './s10-repeats.ts'
 import { readCommandLine, refuse } from './support/command-line.ts'
 import { x1SignIn } from './x1-sign-in.ts'
+import { x3KeyRotation } from './x3-key-rotation.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
   ...[s1Pairs, s2Model, s3History, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts],
-  ...[x1SignIn],
+  ...[x1SignIn, x3KeyRotation],
 ]
 
 const HELP = `Usage: npm run proof -- [ids] [options]

@@ -45,11 +45,22 @@ export const s1Pairs: Proof = {
   },
 }
 
-const total = ({ rounds }: Outcome, what: 'ambiguous' | 'failed') => rounds.reduce((sum, round) => sum + round[what], 0)
+export const total = ({ rounds }: Outcome, what: 'ambiguous' | 'failed') =>
+  rounds.reduce((sum, round) => sum + round[what], 0)
 
-type Options = { rounds: number; seed: number; progress: (what: string) => void; indexed: boolean }
+type Options = {
+  rounds: number
+  seed: number
+  progress: (what: string) => void
+  indexed: boolean
+  /** Begins something that goes on beside the joins of a round; what it returns ends it. */
+  beside?: (deployment: Deployment) => () => Promise<void>
+}
 
-async function runRounds(scope: Scope, { rounds: count, seed, progress, indexed }: Options): Promise<Outcome> {
+export async function runRounds(
+  scope: Scope,
+  { rounds: count, seed, progress, indexed, beside }: Options,
+): Promise<Outcome & { deployment: Deployment }> {
   const random = createRandom(seed)
   const deployment = await startDeployment(scope, {
     processes: [{}, {}],
@@ -64,12 +75,15 @@ async function runRounds(scope: Scope, { rounds: count, seed, progress, indexed 
     const people: string[] = comesAgain && before ? before.people : drawAmericans(random)
     const closed: string[] = comesAgain && before ? before.sessions : []
     const sessions = await makeSessions(deployment, service, random)
+    const end = beside?.(deployment)
     const round = await join(deployment, service, random, { people, sessions, closed })
+    await end?.()
     rounds.push(round)
     before = { people, sessions: round.joined }
     progress(`${indexed ? '' : 'control: '}${at + 1} of ${count} rounds`)
   }
   return {
+    deployment,
     rounds,
     details: [
       ...rounds.map(

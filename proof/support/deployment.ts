@@ -19,6 +19,9 @@ export type Deployment = {
   /** Looks into the database, from outside of any server. */
   pool: pg.Pool
   database_url: string
+  /** What the servers were started with. */
+  env: Env
+  account: { sid: string; auth_token: string }
 }
 
 export type DeploymentOptions = {
@@ -63,7 +66,7 @@ export async function startDeployment(scope: Scope, options: DeploymentOptions):
     const door = `${server.url}/webhooks/${account.carrier_sid}`
     return Object.assign(server, { api: apiOf(server.url, account), door })
   })
-  return { servers: servers as Deployment['servers'], pool, database_url }
+  return { servers: servers as Deployment['servers'], pool, database_url, env, account }
 }
 
 /** At a carrier that speaks Twilio's format, or without credentials on the simulated network. */
