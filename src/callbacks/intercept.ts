@@ -14,6 +14,8 @@ export type Intercept = { decision: 'blocked' | 'proceed'; answer: Answer }
 /** A person is waiting; the vendor waits no longer for any answer. */
 const MAX_TIMEOUT_MS = 15_000
 
+const BLOCKED = 403
+
 type Question = {
   url: string
   params: CallbackParams
@@ -25,17 +27,20 @@ type Question = {
 
 /**
  * Asks the customer whether an interaction may go on. Only a 403 stops it: any other answer, and none at all, lets it
- * pass. Where a failure blocks, only a complete 2xx lets it pass. Not asked twice.
+ * pass. Where a failure blocks, only a complete 2xx lets it pass. Asked again only as the fragment of its address says.
  */
 export async function askIntercept({ failure, ...question }: Question, guard: Guard): Promise<Intercept> {
   const timeout_ms = Math.min(question.timeout_ms, MAX_TIMEOUT_MS)
   const isLenient = failure === 'proceed'
-  const answer = await post({ ...question, timeout_ms, reads: isLenient ? 'status' : 'body' }, guard)
+  const answer = await post(
+    { ...question, timeout_ms, reads: isLenient ? 'status' : 'body', final_status: BLOCKED },
+    guard,
+  )
   const passes = isLenient ? !isRefusal(answer) : isAccepted(answer)
   return { decision: passes ? 'proceed' : 'blocked', answer }
 }
 
-const isRefusal = (answer: Answer) => answer.outcome === 'answered' && answer.status_code === 403
+const isRefusal = (answer: Answer) => answer.outcome === 'answered' && answer.status_code === BLOCKED
 
 /** The same for an interaction as its service wants it, with the attempt and a block on record. */
 export async function intercept(

@@ -1,7 +1,7 @@
-import { errors } from 'undici'
-import { startDeadline } from '../core/deadline.ts'
 import { twilioSignature } from '../core/signature.ts'
-import { AddressRefused, type Guard } from './guard.ts'
+import { exchange, type Outcome } from './exchange.ts'
+import type { Guard } from './guard.ts'
+import { asksToRetry, type Failure, parseOverrides } from './overrides.ts'
 
 export type CallbackParams = [name: string, value: string][]
 
@@ -12,18 +12,28 @@ export type CallbackRequest = {
   params: CallbackParams
   auth_token: string
   idempotency_token: string
-  /** For everything: name, connection, request and the last byte of the answer. */
+  /** For everything: name, connection, request and the last byte of the answer, of all tries together. */
   timeout_ms: number
   /** With `'status'` the answer is complete with its status: a body that is too large or never ends changes nothing. */
   reads: 'body' | 'status'
+  /** A status that is an answer to what was asked, and never tried again. */
+  final_status?: number
 }
 
-export type Answer =
-  | { outcome: 'answered'; status_code: number; content_type: string; body: string; duration_ms: number }
-  | { outcome: 'failed'; error: string; duration_ms: number }
+/** Of the last try, and how many there were; the time is that of all. */
+export type Answer = { duration_ms: number; tries: number } & (
+  | { outcome: 'answered'; status_code: number; content_type: string; body: string }
+  | { outcome: 'failed'; error: string }
+)
 
-/** One request, for the attempt log. */
-export type CallbackAttempt = { url: string; status_code: number | null; error: string | null; duration_ms: number }
+/** One request with its tries, for the attempt log. */
+export type CallbackAttempt = {
+  url: string
+  status_code: number | null
+  error: string | null
+  duration_ms: number
+  tries: number
+}
 
 /** What of an address may be kept that an application wrote into a document: a query may say who calls. */
 export const withoutQuery = (url: string): string => (URL.canParse(url) ? url.replace(/[?#].*$/s, '') : '')
@@ -33,6 +43,7 @@ export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => 
   status_code: answer.outcome === 'answered' ? answer.status_code : null,
   error: answer.outcome === 'failed' ? answer.error : null,
   duration_ms: answer.duration_ms,
+  tries: answer.tries,
 })
 
 export const isAccepted = (answer: Answer): boolean =>
@@ -42,42 +53,36 @@ export const isAccepted = (answer: Answer): boolean =>
 export const reasonOf = (answer: Answer): string =>
   answer.outcome === 'failed' ? answer.error : `It answered with status ${answer.status_code}.`
 
-const MAX_ANSWER_BYTES = 64 * 1024
+/** A try that would have less time than this is not made. */
+const LEAST_MS = 10
 
-/** One request to a customer's application. Redirects are not followed: a 3xx is an answer. */
+/** A request to a customer's application, tried again at once as far as the fragment of its address says. */
 export async function post(request: CallbackRequest, guard: Pick<Guard, 'agent'>): Promise<Answer> {
   const started = performance.now()
   const elapsed = () => Math.round(performance.now() - started)
-  const failed = (error: string): Answer => ({ outcome: 'failed', error, duration_ms: elapsed() })
+  const failed = (error: string): Answer => ({ outcome: 'failed', error, duration_ms: elapsed(), tries: 1 })
 
   if (!URL.canParse(request.url)) return failed('The URL cannot be read.')
   if (!/^https?:$/.test(new URL(request.url).protocol)) return failed('The URL is neither http nor https.')
 
-  const { origin, path, headers, body } = signRequest(request)
-  const { signal, clear } = startDeadline(Math.max(0, Math.ceil(request.timeout_ms)))
-  try {
-    const method = request.method ?? 'POST'
-    const limits = { signal, headersTimeout: 0, bodyTimeout: 0 }
-    const response = await guard.agent.request({ origin, path, method, headers, body, ...limits })
-    let text: string | undefined = ''
-    if (request.reads === 'body') text = await readText(response.body).finally(clear)
-    // Nobody waits for this body; reading it off keeps the connection usable.
-    else response.body.dump({ limit: MAX_ANSWER_BYTES, signal }).then(clear, clear)
-    if (text === undefined) return failed('The answer is larger than 64 KiB.')
-
-    const contentType = String(response.headers['content-type'] ?? '')
-    return {
-      outcome: 'answered',
-      status_code: response.statusCode,
-      content_type: contentType,
-      body: text,
-      duration_ms: elapsed(),
-    }
-  } catch (error) {
-    clear()
-    if (signal.aborted) return failed(`There was no complete answer within ${request.timeout_ms} ms.`)
-    return failed(failureReason(error))
+  const overrides = parseOverrides(request.url)
+  const limit_ms = Math.min(request.timeout_ms, overrides.total_ms)
+  const sent = { ...signRequest(request), method: request.method ?? 'POST', reads: request.reads }
+  for (let tries = 1; ; tries++) {
+    const left_ms = Math.max(1, Math.ceil(limit_ms - elapsed()))
+    const { connect_ms, read_ms } = overrides
+    const outcome = await exchange({ ...sent, connect_ms, read_ms, left_ms, total_ms: limit_ms }, guard)
+    const failure = failureOf(outcome, request.final_status)
+    const isDone = tries > overrides.retries || limit_ms - elapsed() < LEAST_MS
+    if (!failure || isDone || !asksToRetry(overrides, failure)) return { ...outcome, duration_ms: elapsed(), tries }
   }
+}
+
+function failureOf(outcome: Outcome, finalStatus: number | undefined): Failure | undefined {
+  if (outcome.outcome === 'failed') return outcome.by
+  const { status_code } = outcome
+  if (status_code === finalStatus || status_code < 400) return undefined
+  return status_code < 500 ? '4xx' : '5xx'
 }
 
 /**
@@ -132,36 +137,4 @@ function decodeUserinfo(text: string): string {
   } catch {
     return text
   }
-}
-
-/** Undefined when there is more than may be read; leaving the loop closes the connection. */
-async function readText(body: AsyncIterable<Buffer>): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
-const REASONS: Record<string, string> = {
-  ENOTFOUND: 'The host name does not resolve.',
-  EAI_AGAIN: 'The host name does not resolve for now.',
-  ECONNREFUSED: 'The connection was refused.',
-  ECONNRESET: 'The connection broke before the answer was complete.',
-  EPIPE: 'The connection broke before the answer was complete.',
-  UND_ERR_SOCKET: 'The connection broke before the answer was complete.',
-  ETIMEDOUT: 'The connection could not be made in time.',
-  UND_ERR_CONNECT_TIMEOUT: 'The connection could not be made in time.',
-}
-
-/** Node's own messages quote addresses, so only its codes are passed on. Whatever has none is a fault of ours. */
-export function failureReason(error: unknown): string {
-  if (error instanceof AddressRefused) return error.message
-  if (error instanceof errors.HTTPParserError) return 'The answer is not HTTP.'
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (typeof code !== 'string' || code === 'UND_ERR_INVALID_ARG') throw error
-  return REASONS[code] ?? `The request failed (${code}).`
 }

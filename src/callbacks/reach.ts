@@ -1,5 +1,5 @@
+import { failureReason } from './exchange.ts'
 import type { Guard } from './guard.ts'
-import { failureReason } from './post.ts'
 
 /** Connects, with TLS where that is meant, and hangs up: why that cannot be done, or undefined when it can. */
 export function reach(guard: Pick<Guard, 'connect'>, origin: string, timeout_ms: number): Promise<string | undefined> {

@@ -43,7 +43,7 @@ export type CallbackOutcome = 'delivered' | 'given-up' | { retry_s: number }
 export async function recordCallback(
   store: Store,
   callback: ClaimedCallback,
-  answer: Pick<Attempt, 'status_code' | 'error' | 'duration_ms'>,
+  answer: Pick<Attempt, 'status_code' | 'error' | 'duration_ms' | 'tries'>,
   outcome: CallbackOutcome,
 ): Promise<void> {
   const { service_sid, account_sid, interaction_sid, url, attempts } = callback
@@ -72,6 +72,8 @@ export type Attempt = {
   status_code: number | null
   error: string | null
   duration_ms: number
+  /** Requests that were made at once. */
+  tries: number
 }
 
 /** Every request to a customer's application is on record; those of callbacks by `recordCallback`. */

@@ -18,6 +18,7 @@ export type Schema = {
   recordings: RecordingTable
   callbacks: CallbackTable
   callback_attempts: CallbackAttemptTable
+  callback_endpoints: CallbackEndpointTable
   events: EventTable
   released_pairs: ReleasedPairTable
   audit_pending: DeedTable
@@ -47,6 +48,7 @@ export type Media = Selectable<MediaTable>
 export type Recording = Selectable<RecordingTable>
 export type Callback = Selectable<CallbackTable>
 export type CallbackAttemptRow = Selectable<CallbackAttemptTable>
+export type CallbackEndpoint = Selectable<CallbackEndpointTable>
 export type Event = Selectable<EventTable>
 export type AuditRow = Selectable<AuditView>
 
@@ -281,6 +283,8 @@ type CallbackTable = {
   attempts: Generated<number>
   date_delivered: Date | null
   date_created: Generated<Date>
+  is_put_off: Generated<boolean>
+  date_replayed: Date | null
 }
 
 type CallbackAttemptTable = {
@@ -295,7 +299,19 @@ type CallbackAttemptTable = {
   status_code: number | null
   error: string | null
   duration_ms: number
+  tries: Generated<number>
   date_created: Generated<Date>
+}
+
+type CallbackEndpointTable = {
+  account_sid: string
+  endpoint: string
+  failures: number
+  failing_since: Date
+  date_opened: Date | null
+  probes: Generated<number>
+  probe_at: Date | null
+  date_updated: Date
 }
 
 type EventTable = {

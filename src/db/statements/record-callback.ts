@@ -10,9 +10,10 @@ const text = `
 with clock as (select now() as t),
 made as (
   select * from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::int[]),
-                       (select $9::text[]), (select $10::int[]), (select $11::boolean[]), (select $12::float8[]))
+                       (select $9::text[]), (select $10::int[]), (select $11::boolean[]), (select $12::float8[]),
+                       (select $13::int[]))
     as m (service_sid, sid, account_sid, interaction_sid, callback_sid, url, attempt, status_code, error, duration_ms,
-          is_delivered, retry_s)
+          is_delivered, retry_s, tries)
 ),
 told as (
   update callbacks c
@@ -23,9 +24,9 @@ told as (
   returning c.service_sid, c.sid
 )
 insert into callback_attempts (service_sid, sid, account_sid, interaction_sid, callback_sid, kind, url, attempt, status_code,
-                               error, duration_ms, date_created)
+                               error, duration_ms, date_created, tries)
 select made.service_sid, made.sid, account_sid, interaction_sid, callback_sid, 'status', url, attempt, status_code, error,
-       duration_ms, clock.t
+       duration_ms, clock.t, tries
 from made join told on told.service_sid = made.service_sid and told.sid = made.callback_sid, clock`
 
 export type CallbackResult = Omit<CallbackAttemptRow, 'kind' | 'date_created'> & {
@@ -53,6 +54,7 @@ export const recordCallbackStatement: (pool: pg.Pool, result: CallbackResult) =>
       all((result) => result.duration_ms),
       all((result) => result.is_delivered),
       all((result) => result.retry_s),
+      all((result) => result.tries),
     ]
     await client.query({ name: 'record-callback', text, values })
     return results.map(() => undefined)
