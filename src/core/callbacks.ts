@@ -1,5 +1,10 @@
-import { type ClaimedCallback, claimCallbacks as claimDue } from '../db/statements/claim-callbacks.ts'
+import {
+  type ClaimedCallback,
+  claimCallbacks as claimDue,
+  claimProbe as claimOne,
+} from '../db/statements/claim-callbacks.ts'
 import { recordCallbackStatement } from '../db/statements/record-callback.ts'
+import type { Endpoint } from './callback-health.ts'
 import { interactionData, mediaUrls } from './interactions.ts'
 import { newSid } from './sid.ts'
 import type { Store } from './store.ts'
@@ -17,14 +22,21 @@ export function retryAfter(attempt: number, random: () => number): number | unde
 }
 
 /** Longer than one attempt may take. */
-const LEASE_S = 18
+export const LEASE_S = 18
+
+/** What waits for an endpoint is looked at this often, and made due at once when it answers; or else given up one day. */
+const PUT_OFF_S = 900
+const PATIENCE_S = 3 * 86_400
 
 /**
  * Takes callbacks that are due. A host in `busy_hosts` has as much under way as it may: what is for it waits, so that one
  * that is slow does not hold up the others.
  */
-export const claimCallbacks = (store: Store, params: { limit: number; busy_hosts: string[] }) =>
-  claimDue(store.pool, { ...params, lease_s: LEASE_S })
+export const claimCallbacks = (store: Store, params: { limit: number; busy_hosts: string[]; some_wait: boolean }) =>
+  claimDue(store.pool, { ...params, lease_s: LEASE_S, put_off_s: PUT_OFF_S, patience_s: PATIENCE_S })
+
+/** One that waits for an endpoint, unless another server has one under way. */
+export const claimProbe = (store: Store, endpoint: Endpoint) => claimOne(store.pool, { ...endpoint, lease_s: LEASE_S })
 
 /** As `claimCallbacks` reads it from an address. */
 export const hostOf = (url: string) => url.split('/')[2] ?? ''
