@@ -4,6 +4,7 @@ import { accountStateCommands } from './cli/accounts.ts'
 import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
 import { auditCommands } from './cli/audit.ts'
 import { backupCommands } from './cli/backup.ts'
+import { callbackCommands } from './cli/callbacks.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { fail } from './cli/output.ts'
 import { rotationCommands } from './cli/rotation.ts'
@@ -24,6 +25,7 @@ rotationCommands(keyCommands(program))
 carrierCommands(program)
 numberCommands(program)
 auditCommands(program)
+callbackCommands(program)
 doctorCommand(program)
 
 program.parseAsync().catch(fail)

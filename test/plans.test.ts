@@ -5,6 +5,8 @@ import pg from 'pg'
 import { createApiKey, listApiKeys } from '../src/core/accounts.ts'
 import { chainDeeds, findHead, purgeAuditLog } from '../src/core/audit-chain.ts'
 import { listNewest, readWholeLog } from '../src/core/audit-list.ts'
+import { createCallbackHealth, endpointOf } from '../src/core/callback-health.ts'
+import { claimCallbacks, claimProbe } from '../src/core/callbacks.ts'
 import { forgetExpiredMedia } from '../src/core/media.ts'
 import { listInventory } from '../src/core/phone-numbers.ts'
 import { purgeOldRecords } from '../src/core/retention.ts'
@@ -85,9 +87,9 @@ const MORE: Record<string, { rows: number; insert: string }> = {
   },
   callbacks: {
     rows: 20_000,
-    insert: `(service_sid, sid, account_sid, interaction_sid, url, interaction_date_updated, due_at, date_created)
-      select $service, 'KB' || at, $account, 'KI' || at, '', now(), case when at % 100 = 0 then now() end,
-        now() - at * interval '5 minutes'`,
+    insert: `(service_sid, sid, account_sid, interaction_sid, url, interaction_date_updated, due_at, date_created, date_delivered, is_put_off)
+      select $service, 'CB' || at, $account, 'KI' || at, 'https://app' || at % 500 || '.example/', now(), case when at % 8 = 0 then now() end,
+        now() - at * interval '5 minutes', case when at % 8 > 0 and at % 100 > 5 then now() end, at % 200 = 0`,
   },
   callback_attempts: {
     rows: 40_000,
@@ -207,6 +209,14 @@ async function doEverything(t: TestContext, server: TestServer) {
     ['/maskline/v1/AuditLog?ActorSid=SK7', 'AU'],
     [`/maskline/v1/AuditLog?StartDate=${new Date(Date.now() - 86_400_000).toISOString()}`, 'AU'],
     ['/maskline/v1/AuditLog?EndDate=2020-01-01', 'AU'],
+    ...['', 'failed', 'pending', 'delivered'].flatMap((status) =>
+      ['', `ServiceSid=${service.sid}`, 'Since=2030-01-31&Until=2030-02-01', 'Endpoint=https://app.example'].flatMap(
+        (filter): [string, string][] =>
+          filter.startsWith('Endpoint') && status !== 'failed'
+            ? []
+            : [[`/maskline/v1/Callbacks?Status=${status}&${filter}`, 'CB']],
+      ),
+    ),
   ] as const) {
     const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
     const first = await get(query(''))
@@ -236,6 +246,7 @@ async function doEverything(t: TestContext, server: TestServer) {
     slot_age_ms: 1,
     window_ms: 1,
   })
+  await breakEndpoint(server)
   await renewClaims(store.pool, [{ service_sid: service.sid, sid: 'KI0' }], 25)
   await sweepExpiredSessions(store, 10)
   await purgeClosedSessions(store, 10)
@@ -261,6 +272,36 @@ async function lookAtAuditLog({ store, account }: TestServer) {
     "update audit_entries set date_created = now() - interval '9 days' where position < 3",
   )
   await purgeAuditLog(store, 8)
+}
+
+/** Callbacks are listed, fetched and told again; an endpoint breaks down, is probed, and recovers. */
+async function breakEndpoint(server: TestServer) {
+  const { store, get, post, account } = server
+  const { sid, callback_url: url, service_sid } = (await get('/maskline/v1/Callbacks')).body.callbacks[0]
+  const path = `/maskline/v1/Callbacks/${sid}`
+  for (const one of [path, `${path}/Attempts`, '/maskline/v1/CallbackEndpoints']) {
+    assert.equal((await get(one)).status, 200, one)
+  }
+  assert.equal((await post(`${path}/Replay`)).status, 200)
+  const endpoint = endpointOf(url)
+  for (const filter of [
+    {},
+    { Status: 'delivered' },
+    { ServiceSid: service_sid },
+    { Endpoint: endpoint },
+    { Status: 'pending' },
+  ]) {
+    assert.equal((await post('/maskline/v1/Callbacks/Replay', filter as Record<string, string>)).status, 200)
+  }
+  const health = createCallbackHealth()
+  const where = { account_sid: account.sid, url }
+  health.note(where, 'failed')
+  await health.exchange(store)
+  await rows(server, 'update callback_endpoints set date_opened = now(), probe_at = now()')
+  await claimProbe(store, { account_sid: account.sid, endpoint })
+  health.note(where, 'answered')
+  await health.exchange(store)
+  await claimCallbacks(store, { limit: 10, busy_hosts: [], some_wait: true })
 }
 
 test('every statement finds what it needs by an index, at a cost that does not grow with the tables', async () => {

@@ -11,8 +11,8 @@ import { withStore } from './with-store.ts'
 
 const allFactories = toolCarriers()
 
-const JSON_OPTION = ['--json', 'print JSON'] as const
-const ACCOUNT_OPTION = ['--account <sid>', 'the account'] as const
+export const JSON_OPTION = ['--json', 'print JSON'] as const
+export const ACCOUNT_OPTION = ['--account <sid>', 'the account'] as const
 
 export function migrateCommand(program: Command): void {
   program

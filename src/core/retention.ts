@@ -14,6 +14,9 @@ const REPEATS_END = '7 days'
 /** Far longer than any server counts them. */
 const COUNTS_KEPT = '1 minute'
 
+/** No callback waits for an endpoint for so long. */
+const ENDPOINTS_KEPT = '7 days'
+
 /** Deletes what no session owns once it is as old as closed sessions may get: events, attempts, messages of strangers. */
 export async function purgeOldRecords(store: Store): Promise<void> {
   const { db } = store
@@ -21,6 +24,7 @@ export async function purgeOldRecords(store: Store): Promise<void> {
   await sql`delete from interactions where outcome = 'deleted' and session_sid is null
             and date_created < now() - ${REPEATS_END}::interval`.execute(db)
   await sql`delete from request_counts where date_told < now() - ${COUNTS_KEPT}::interval`.execute(db)
+  await sql`delete from callback_endpoints where date_updated < now() - ${ENDPOINTS_KEPT}::interval`.execute(db)
   await forgetPairs(store)
   const { retention_days } = store.rules
   if (retention_days === 0) return

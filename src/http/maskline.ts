@@ -9,6 +9,7 @@ import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
+import { callbackRoutes } from './callbacks.ts'
 import type { HttpContext } from './context.ts'
 import { recordingRoutes } from './recordings.ts'
 import { settingsRoutes } from './settings.ts'
@@ -47,12 +48,13 @@ const presentEvent = (event: Event) => ({
   date_created: presentDate(event.date_created),
 })
 
-/** What the vendor's API has no place for: the event log, settings of our own, recordings, and the audit log. */
+/** What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, and callbacks. */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
   settingsRoutes(app, context)
   recordingRoutes(app, context)
   auditLogRoutes(app, context)
+  callbackRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

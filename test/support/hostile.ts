@@ -59,6 +59,13 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
       server.store.keys.seal(`${recording}/source_url`, 'https://example.com/recording'),
     ],
   )
+  const callback = newSid('CB')
+  await rows(
+    server,
+    `insert into callbacks (service_sid, sid, account_sid, interaction_sid, url, interaction_date_updated)
+     values ($1, $2, $3, $4, 'http://127.0.0.1:1/', now())`,
+    [service.sid, callback, account.sid, interaction],
+  )
   const sids = {
     Services: service.sid,
     PhoneNumbers: service.numbers[0]?.sid ?? '',
@@ -68,6 +75,7 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     Interactions: interaction,
     MessageInteractions: interaction,
     Recordings: recording,
+    Callbacks: callback,
   }
   const sibling = await openSession(as, service)
   const bob = await addPerson(as, session, person(2))
@@ -108,7 +116,16 @@ export async function operationsOf(server: TestServer): Promise<ApiOperation[]> 
 }
 
 /** What workers change on their own time, once something was done, and refusals record by design. */
-const MOVING = ['events', 'callbacks', 'callback_attempts', 'audit_pending', 'audit_entries', 'audit_ends', 'key_uses']
+const MOVING = [
+  'events',
+  'callbacks',
+  'callback_attempts',
+  'callback_endpoints',
+  'audit_pending',
+  'audit_entries',
+  'audit_ends',
+  'key_uses',
+]
 
 /** A digest of every table; of interactions, which carriers report on at any time, how many there are, and how many deeds are on record. */
 export async function hashOf(server: TestServer): Promise<Record<string, string>> {
