@@ -2,7 +2,7 @@ import { createServer as createSocket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { createGuard } from './callbacks/guard.ts'
+import { createGuard, type Guard } from './callbacks/guard.ts'
 import { reach } from './callbacks/reach.ts'
 import { simulatorCarrier } from './carriers/simulator/carrier.ts'
 import { createNetwork, type Network, SECRET_HEADER } from './carriers/simulator/network.ts'
@@ -108,11 +108,11 @@ async function assemble(config: Config, store: Store, database: Database, option
   let app: FastifyInstance | undefined
   const request: OwnRequest = (call) => requestOwn(app, config, call)
   const network = simulatedNetwork({ store, directory, log, wake: (due) => wake(due), request })
-  const { simulator, ...real } = carrierKinds(network)
+  const guard = createGuard({ allow: config.callback_allow })
+  const { simulator, ...real } = carrierKinds(network, guard)
   const carriers = createCarriers(brief, config.simulator ? { simulator, ...real } : real)
   await audit(store, { action: 'master-key.open', details: { version: VERSION } })
   await options.prepare?.(store, carriers)
-  const guard = createGuard({ allow: config.callback_allow })
 
   const limiter = createRateLimiter({ per_endpoint: config.rate_limit, per_account: config.account_rate_limit })
   const sign_ins = createSignIns()
@@ -240,9 +240,10 @@ async function requestOwn(
 }
 
 /** Every kind of carrier there is; simulated phones live in `network`. */
-const carrierKinds = (network: Network) => ({
+const carrierKinds = (network: Network, guard?: Guard) => ({
   simulator: ((_credentials, row) => simulatorCarrier(network, row)) satisfies CarrierFactory,
-  twilio: ((credentials) => twilioCarrier(twilioCredentials(credentials))) satisfies CarrierFactory,
+  twilio: ((credentials) =>
+    twilioCarrier({ ...twilioCredentials(credentials), elsewhere: guard?.agent })) satisfies CarrierFactory,
 })
 
 /** The same for tools, which set carriers up and look numbers up, but let nobody text. */

@@ -4,12 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { twilioCarrier } from '../src/carriers/twilio/adapter.ts'
 import { CarrierError } from '../src/core/carrier.ts'
+import { openGuard } from './support/callback-request.ts'
 import { startTwilioApi } from './support/twilio-api.ts'
 
 async function start(t: TestContext, timeout_ms = 5000) {
   const api = await startTwilioApi(t)
   const { account_sid, auth_token, url: base_url } = api
-  return { api, carrier: twilioCarrier({ account_sid, auth_token, base_url, timeout_ms }) }
+  const guarded = (allow: 'all' | string[]) =>
+    twilioCarrier({ account_sid, auth_token, base_url, timeout_ms, elsewhere: openGuard(t, allow).agent })
+  return { api, guarded, carrier: guarded('all') }
 }
 
 const ours = {
@@ -188,6 +191,24 @@ test('no other host ever sees the credentials, directly or by a redirect, and re
   assert.deepEqual(await carrier.fetchMedia(`${withUser}/`, 10), media)
   assert.deepEqual(store.authorizations, new Array(store.authorizations.length).fill(undefined))
   assert.equal(store.authorizations.length, 4 + 3 + 4 + 1)
+})
+
+test('a file is fetched from no private address, directly or by a redirect, and control: unguarded it is', async (t) => {
+  const { api, carrier, guarded } = await start(t)
+  const store = await startStore(t)
+  const careful = guarded([])
+  const media = { content_type: 'text/plain', bytes: Buffer.from('0123456789') }
+  const redirecting = api.addMedia({ ...media, location: `${store.url}/` })
+  const place = { carrier_recording_id: `RE${'0'.repeat(32)}`, url: `${store.url}/` }
+  const fetches = (one: typeof carrier) => [
+    () => one.fetchMedia(`${store.url}/`, 10),
+    () => one.fetchMedia(redirecting, 10),
+    () => one.fetchRecording(place, 10),
+  ]
+  for (const fetch of fetches(careful)) await assert.rejects(fetch(), refusal('refused', /at a private address/))
+  assert.equal(store.authorizations.length, 0)
+  for (const fetch of fetches(carrier)) assert.deepEqual(await fetch(), media)
+  for (const fetch of fetches(guarded(['127.0.0.1/32']))) assert.deepEqual(await fetch(), media)
 })
 
 test('an attachment that is too large, gone, stalled or not on https is not fetched', async (t) => {

@@ -19,17 +19,21 @@ export type TwilioOptions = {
   /** For one request as a whole, from looking up the name to the last byte of the answer. */
   timeout_ms?: number | undefined
   dispatcher?: Dispatcher | undefined
+  /** For files at other addresses than the API's: the server's reaches nothing private. */
+  elsewhere?: Dispatcher | undefined
 }
 
 export function twilioCarrier(options: TwilioOptions): Carrier {
   const { account_sid, auth_token, secondary_auth_token, timeout_ms = 15_000 } = options
+  const { dispatcher = newDispatcher(timeout_ms), elsewhere = dispatcher } = options
   assert(auth_token !== '', 'an empty auth token would let anyone sign')
   const connection: Connection = {
     account_sid,
     auth_token,
     base_url: new URL(options.base_url ?? 'https://api.twilio.com').href.replace(/\/+$/, ''),
     timeout_ms,
-    dispatcher: options.dispatcher ?? newDispatcher(timeout_ms),
+    dispatcher,
+    elsewhere,
   }
   const tokens = secondary_auth_token ? [auth_token, secondary_auth_token] : [auth_token]
 

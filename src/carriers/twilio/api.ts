@@ -13,6 +13,8 @@ export type Connection = {
   base_url: string
   timeout_ms: number
   dispatcher: Dispatcher
+  /** For files at addresses that are not the API's: whoever can sign a webhook, and whoever redirects, chooses these. */
+  elsewhere: Dispatcher
 }
 
 export type Fields = Record<string, unknown>

@@ -9,7 +9,8 @@ type Wanted = { what: 'attachment' | 'recording'; address: string; maxBytes: num
 
 /**
  * Fetches an attachment or a recording. Twilio's addresses for them want the account's credentials and may redirect to
- * a store that must not see them: they go to the API's own host, on the first request, and nowhere else.
+ * a store that must not see them: they go to the API's own host, on the first request, and nowhere else. The guard stands
+ * before every other host.
  */
 export async function download(connection: Connection, { what, address, maxBytes }: Wanted): Promise<Download> {
   const signal = AbortSignal.timeout(connection.timeout_ms)
@@ -31,7 +32,8 @@ type Step = { what: What; headers: Record<string, string>; signal: AbortSignal; 
 
 async function fetchStep(connection: Connection, url: URL, { what, headers, signal, maxBytes }: Step) {
   try {
-    const response = await request(url, { headers, signal, dispatcher: connection.dispatcher })
+    const dispatcher = isOurs(connection, url) ? connection.dispatcher : connection.elsewhere
+    const response = await request(url, { headers, signal, dispatcher })
     const { statusCode, body } = response
     const location = response.headers.location
     if (statusCode >= 300 && statusCode < 400 && typeof location === 'string') {
@@ -45,6 +47,7 @@ async function fetchStep(connection: Connection, url: URL, { what, headers, sign
     return await readDownload(what, response, maxBytes)
   } catch (error) {
     if (error instanceof CarrierError) throw error
+    if (isRefusedAddress(error)) throw new CarrierError('refused', `the ${what} is at a private address`)
     // Nothing was sent and a download may always be repeated, so it is never in doubt.
     throw new CarrierError('not-sent', `the ${what} could not be downloaded`, { cause: networkError(error) })
   }
@@ -79,5 +82,11 @@ export function parseAddress({ base_url }: Connection, what: What, address: stri
   return url
 }
 
+/** By the guard that the server puts before other hosts (`callbacks/guard.ts`). */
+const isRefusedAddress = (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === 'ADDRESS_REFUSED'
+
+const isOurs = ({ base_url }: Connection, url: URL) => url.origin === new URL(base_url).origin
+
 export const takesCredentials = (connection: Connection, url: URL) =>
-  url.origin === new URL(connection.base_url).origin || url.origin === 'https://api.twilio.com'
+  isOurs(connection, url) || url.origin === 'https://api.twilio.com'
