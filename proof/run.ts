@@ -1,4 +1,5 @@
 import { startPostgres } from '../test/support/postgres.ts'
+import { c6Tarpit } from './c6-tarpit.ts'
 import { d1Fsync } from './d1-fsync.ts'
 import { d2Kills } from './d2-kills.ts'
 import { d4DiskFull } from './d4-disk-full.ts'
@@ -25,7 +26,7 @@ import { x3KeyRotation } from './x3-key-rotation.ts'
 const PROOFS: Proof[] = [
   ...[s1Pairs, s2Model, s3History, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
-  ...[o1Sigterm, o2RollingRestarts],
+  ...[o1Sigterm, o2RollingRestarts, c6Tarpit],
   ...[x1SignIn, x3KeyRotation],
 ]
 
