@@ -3,6 +3,9 @@ import { findHostedMedia } from '../core/media.ts'
 import { isSid } from '../core/sid.ts'
 import type { HttpContext } from './context.ts'
 
+/** What a browser may show; the rest it is to save. */
+const SHOWN = /^(image|audio|video)\/|^text\/plain$/
+
 /** Attachments for carriers and handsets: whoever has the address may fetch it, until it expires. */
 export async function mediaRoutes(app: FastifyInstance, context: HttpContext): Promise<void> {
   app.get('/:ServiceSid/:Token', { schema: { hide: true } }, async (request, reply) => {
@@ -13,7 +16,7 @@ export async function mediaRoutes(app: FastifyInstance, context: HttpContext): P
     return reply
       .headers({
         'Content-Type': media.content_type,
-        'Content-Disposition': `inline; filename="${media.name}"`,
+        'Content-Disposition': `${SHOWN.test(media.content_type) ? 'inline' : 'attachment'}; filename="${media.name}"`,
         'Cache-Control': 'private, no-store',
         'X-Content-Type-Options': 'nosniff',
         'Content-Security-Policy': "default-src 'none'; sandbox",

@@ -10,6 +10,7 @@ import { phoneNumberRoutes } from './api/phone-numbers.ts'
 import { notFound } from './api/route.ts'
 import { serviceRoutes } from './api/services.ts'
 import { sessionRoutes } from './api/sessions.ts'
+import { answerBroken } from './broken-requests.ts'
 import { vendorIngress } from './call-webhooks.ts'
 import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
@@ -18,10 +19,11 @@ import { healthRoutes } from './health.ts'
 import { boundRequests } from './in-hand.ts'
 import { masklineRoutes } from './maskline.ts'
 import { mediaRoutes } from './media.ts'
+import { boundSlowness, SERVER_OPTIONS } from './slow-sockets.ts'
 import { webhookRoutes } from './webhooks.ts'
+import { refuseAmbiguous } from './well-formed.ts'
 
 const MAX_BODY_BYTES = 256 * 1024
-const REQUEST_TIMEOUT_MS = 30_000
 
 /**
  * The doors, each with its own authentication and format of errors: the Proxy REST API under /v1, our own additions under
@@ -34,7 +36,7 @@ export async function createServer(
 ): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: SERVER_OPTIONS,
     routerOptions: { maxParamLength: 1000, ignoreTrailingSlash: true },
     genReqId: () => newSid('RQ'),
     exposeHeadRoutes: false,
@@ -52,10 +54,13 @@ export async function createServer(
   app.setSerializerCompiler(() => (body) => JSON.stringify(body))
   app.setNotFoundHandler((request) => Promise.reject(notFound(request)))
   app.setErrorHandler(restErrorHandler(context))
+  const always = headersOfAll(context)
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('Twilio-Request-Id', request.id)
+    reply.headers({ ...always, 'Twilio-Request-Id': request.id })
     done()
   })
+  answerBroken(app, boundSlowness(app, context.max_requests))
+  refuseAmbiguous(app)
 
   await app.register(swagger, openapi(context))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
@@ -63,6 +68,12 @@ export async function createServer(
   await app.register((scope) => healthRoutes(scope, context))
   return app
 }
+
+/** No browser is to find markup where there is none, nor to come without TLS again where there was some. */
+const headersOfAll = ({ store }: HttpContext): Record<string, string> => ({
+  'X-Content-Type-Options': 'nosniff',
+  ...(store.rules.public_url.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000' } : {}),
+})
 
 async function doors(app: FastifyInstance, context: HttpContext, others: Record<string, FastifyPluginAsync>) {
   await app.register((scope) => restScope(scope, context), { prefix: '/v1' })
@@ -133,7 +144,8 @@ async function ownScope(scope: FastifyInstance, context: HttpContext) {
 }
 
 async function authenticated(scope: FastifyInstance, context: HttpContext, routes: FastifyPluginAsync) {
-  scope.addHook('onRequest', async (request) => {
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.header('Cache-Control', 'no-store')
     if (request.method !== 'OPTIONS') await requireCaller(context, request)
   })
   scope.setNotFoundHandler((request) => Promise.reject(notFound(request)))
