@@ -45,6 +45,7 @@ export function boundSlowness(app: FastifyInstance, most: number): OpenRequests 
     answer.once('close', () => open.delete(entry))
     done()
   })
+  app.server.on('connection', (socket) => socket.once('close', () => closeQueued(open, last.get(socket))))
   const timer = setInterval(() => endSlowest(open, Math.max(1, most * SLOW_SHARE)), SWEEP_MS).unref()
   app.addHook('onClose', async () => clearInterval(timer))
   return {
@@ -60,6 +61,15 @@ function setTimeouts(server: Server) {
   server.setTimeout(SILENT_MS)
   // Headers beyond the number would be dropped without a word, and with them what contradicts the first ones.
   server.maxHeadersCount = 0
+}
+
+/**
+ * With a connection Node closes the answer whose turn it is, and not those that queue behind it. Nobody would learn that they
+ * are over, and their places would be gone for good.
+ */
+function closeQueued(open: Set<OpenRequest>, last: OpenRequest | undefined) {
+  if (!last || !open.has(last)) return
+  for (const { request, answer } of open) if (request.socket === last.request.socket) answer.emit('close')
 }
 
 function endSlowest(open: Set<OpenRequest>, most: number) {
