@@ -187,6 +187,12 @@ export const SETTINGS = {
     fallback: '1000',
     parse: wholeNumber(1, 100_000),
   },
+  trusted_proxies: {
+    name: 'MASKLINE_TRUSTED_PROXIES',
+    help: 'Networks of the proxies in front, such as 10.0.0.0/8: what they add to X-Forwarded-For is believed.',
+    fallback: '',
+    parse: parseNetworks,
+  },
   resource_case: {
     name: 'MASKLINE_RESOURCE_CASE',
     help: "How REST writes an interaction's types: lower (message) or capitalised (Message).",

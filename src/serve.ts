@@ -129,6 +129,7 @@ async function assemble(config: Config, store: Store, database: Database, option
     wake: (due) => wake(due),
     isAccepting: () => accepting,
     max_requests: config.max_requests,
+    trusted_proxies: config.trusted_proxies,
     resource_case: config.resource_case,
     version: VERSION,
     log,

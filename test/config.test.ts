@@ -46,6 +46,7 @@ test('an empty environment gives the defaults of dev', () => {
     account_rate_limit: 0,
     db_pool: 10,
     max_requests: 1000,
+    trusted_proxies: [],
     resource_case: 'lower',
   })
 })
@@ -93,6 +94,7 @@ test('every setting can be set', () => {
     MASKLINE_ACCOUNT_RATE_LIMIT: '500',
     MASKLINE_DB_POOL: '40',
     MASKLINE_MAX_REQUESTS: '2000',
+    MASKLINE_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
     MASKLINE_RESOURCE_CASE: 'capitalised',
   }
   assert.deepEqual(
@@ -127,6 +129,7 @@ test('every setting can be set', () => {
     account_rate_limit: 500,
     db_pool: 40,
     max_requests: 2000,
+    trusted_proxies: ['10.0.0.0/8', '::1/128'],
     resource_case: 'capitalised',
   })
 })

@@ -15,6 +15,8 @@ export type HttpContext = CallContext & {
   isAccepting: () => boolean
   /** How many requests may be in hand at once. */
   max_requests: number
+  /** Networks whose `X-Forwarded-For` is believed. */
+  trusted_proxies: string[]
   /** How interactions name their type in REST bodies: `message`, or `Message` as some samples and clients have it. */
   resource_case: 'lower' | 'capitalised'
   version: string

@@ -65,7 +65,10 @@ export async function verify(
   }
   if (found.carrier.verify(webhook)) return { ...found, sid, webhook }
   // Anybody can send such a request, so it leaves a line in the log and nothing in the database.
-  context.log.warn({ carrier_sid: sid, error_code: 80625 }, 'a webhook was refused: its signature does not fit')
+  context.log.warn(
+    { carrier_sid: sid, error_code: 80625, from: request.ip },
+    'a webhook was refused: its signature does not fit',
+  )
   return { refusal: 403 }
 }
 

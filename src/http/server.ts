@@ -12,6 +12,7 @@ import { serviceRoutes } from './api/services.ts'
 import { sessionRoutes } from './api/sessions.ts'
 import { answerBroken } from './broken-requests.ts'
 import { vendorIngress } from './call-webhooks.ts'
+import { trustProxies } from './client-address.ts'
 import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
 import { forCarriers } from './genuine.ts'
@@ -61,6 +62,7 @@ export async function createServer(
   })
   answerBroken(app, boundSlowness(app, context.max_requests))
   refuseAmbiguous(app)
+  trustProxies(app, context.trusted_proxies)
 
   await app.register(swagger, openapi(context))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
