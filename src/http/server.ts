@@ -35,6 +35,7 @@ export async function createServer(
   context: HttpContext,
   others: Record<string, FastifyPluginAsync> = {},
 ): Promise<FastifyInstance> {
+  const always = headersOfAll(context)
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     http: SERVER_OPTIONS,
@@ -46,7 +47,10 @@ export async function createServer(
     frameworkErrors: ({ code }, request, reply: FastifyReply) => {
       const unreadable = new ProxyError(20001, { message: 'The request could not be read.' })
       const refusal = code === 'FST_ERR_MAX_PARAM_LENGTH' ? notFound(request) : unreadable
-      reply.code(refusal.status).header('Twilio-Request-Id', request.id).send(presentError(refusal))
+      reply
+        .code(refusal.status)
+        .headers({ ...always, 'Twilio-Request-Id': request.id })
+        .send(presentError(refusal))
     },
   })
   boundRequests(app.server, context.max_requests)
@@ -55,7 +59,6 @@ export async function createServer(
   app.setSerializerCompiler(() => (body) => JSON.stringify(body))
   app.setNotFoundHandler((request) => Promise.reject(notFound(request)))
   app.setErrorHandler(restErrorHandler(context))
-  const always = headersOfAll(context)
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers({ ...always, 'Twilio-Request-Id': request.id })
     done()
@@ -65,7 +68,12 @@ export async function createServer(
   trustProxies(app, context.trusted_proxies)
 
   await app.register(swagger, openapi(context))
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  let document: string | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    // Anybody may ask for it, so it is written once.
+    document ??= JSON.stringify(app.swagger())
+    return reply.type('application/json').send(document)
+  })
   await app.register((scope) => doors(scope, context, others))
   await app.register((scope) => healthRoutes(scope, context))
   return app
