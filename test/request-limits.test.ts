@@ -47,6 +47,19 @@ test('parameters without number, and JSON without end, are refused', async () =>
   }
 })
 
+test('a call to a number that no database can look for is refused, by whoever it is', async () => {
+  const { direct } = await shared()
+  for (const to of ['%00', `%2B1${'5'.repeat(2_000)}`]) {
+    const body = `To=${to}&From=%2B12025550123`
+    const answer = await fetch(`${direct}/v1/Accounts/AC0/Proxy/KS0/Webhooks/Call`, {
+      method: 'POST',
+      body,
+      headers: FORM,
+    })
+    assert.equal(answer.status, 400)
+  }
+})
+
 /** The processor's time; the least of several, since others work on the machine as well. */
 function costOf(work: () => unknown): number {
   const costs = Array.from({ length: 5 }, () => {

@@ -55,7 +55,9 @@ export async function vendorIngress(app: FastifyInstance, context: HttpContext):
   asWebhooks(app, context)
   app.post('/:AccountSid/Proxy/:ServiceSid/Webhooks/Call', { schema }, async (request, reply: FastifyReply) => {
     const form = new URLSearchParams(Buffer.isBuffer(request.body) ? request.body.toString() : '')
-    const number = await context.directory.find(form.get('To') ?? '')
+    const to = form.get('To') ?? ''
+    refuseUnstorable(to)
+    const number = await context.directory.find(to)
     const genuine = number ? await verifyArrival(context, request, number.carrier_sid) : { refusal: 404 as const }
     return 'refusal' in genuine
       ? reply.code(genuine.refusal).send()
