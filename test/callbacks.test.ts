@@ -149,6 +149,8 @@ test('an application that refuses a callback is not asked again, one that is out
     (await attempts(server, service)).map(({ attempt, status_code }) => [attempt, status_code]),
     Array(told).fill([1, 404]),
   )
+  // The event follows the attempt.
+  await eventually(async () => (await eventCodes(server, service)).length === told, 'each is on record as an event')
   assert.deepEqual(await eventCodes(server, service), Array(told).fill(80908))
 
   const away = await makeService(server, 2, { CallbackUrl: 'http://127.0.0.1:1/' })
