@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type RawBuilder, sql } from 'kysely'
 import { audit, SERVER } from './audit.ts'
 import type { Keyring } from './seal.ts'
@@ -29,26 +30,31 @@ const BATCH = 2_000
 
 /** Makes entries of the deeds that are there; does nothing while somebody else is at it. Returns how many. */
 export async function chainDeeds(store: Store): Promise<number> {
-  for (let many = 0; ; ) {
-    const some = await inTransaction(store, chainSome)
-    many += some
-    if (some < BATCH) return many
+  let many = 0
+  // Where the last batch was taken from there is nothing left but what a vacuum has to look at.
+  for (let after = '(0,0)'; ; ) {
+    const some = await inTransaction(store, (trx) => chainSome(trx, after))
+    many += some.length
+    if (some.length < BATCH) return many
+    after = some.at(-1) ?? after
   }
 }
 
-async function chainSome(trx: Store): Promise<number> {
-  if (!(await isMyTurn(trx))) return 0
+/** Gives the places of the deeds it took. */
+async function chainSome(trx: Store, after: string): Promise<string[]> {
+  if (!(await isMyTurn(trx))) return []
   const found = await sql<{ at: string; sid: string; content: string }>`
-    select ctid::text as at, sid, ${sql.raw(CONTENT)} as content from audit_pending limit ${BATCH}`.execute(trx.db)
-  const deeds = found.rows.sort((one, other) => (one.sid < other.sid ? -1 : 1))
-  if (deeds.length === 0) return 0
+    select ctid::text as at, sid, ${sql.raw(CONTENT)} as content
+    from audit_pending where ctid > ${after}::tid limit ${BATCH}`.execute(trx.db)
+  const deeds = found.rows.toSorted((one, other) => (one.sid < other.sid ? -1 : 1))
+  if (deeds.length === 0) return []
   let { position, seal } = await findTail(trx)
   const links = deeds.map(({ at, content }) => {
     position += 1
     seal = sealOf(trx.keys, seal, position, content)
     return { at, position, seal }
   })
-  await sql`
+  const moved = await sql`
     with link as (select * from unnest(${links.map(({ at }) => at)}::text[]::tid[],
         ${links.map((link) => link.position)}::bigint[], ${links.map((link) => link.seal)}::bytea[]) as l (at, position, seal)),
     deed as (delete from audit_pending where ctid = any(array(select at from link)) returning ctid as at, audit_pending.*)
@@ -57,8 +63,10 @@ async function chainSome(trx: Store): Promise<number> {
     select l.position, l.seal, d.sid, d.account_sid, d.actor, d.actor_sid, d.origin, d.request_sid, d.action, d.service_sid,
            d.resource_sid, d.details, d.date_created
     from deed d join link l on l.at = d.at`.execute(trx.db)
+  // Nobody else takes them away; if somebody did, a gap would be our own.
+  assert.equal(moved.numAffectedRows, BigInt(deeds.length))
   await moveEnd(trx, 'head', { position, seal })
-  return deeds.length
+  return found.rows.map(({ at }) => at)
 }
 
 const isMyTurn = async ({ db }: Store) =>

@@ -68,15 +68,12 @@ export async function verifyAuditLog(store: Store, anchor?: End) {
     .execute(async (db) => {
       const ends = await readEnds(db)
       const { take, finish } = createVerifier(store.keys, ends, anchor)
-      let after = ends.start?.position ?? 0
       let entries = 0
-      // From the first that is there, which may be one that should have been purged.
-      for (let from = -1; ; from = after) {
-        const page = sql<Link>`${sql.raw(LINKS)} where position > ${from} order by position limit ${PAGE}`
-        const { rows } = await page.execute(db)
+      await sql`declare links no scroll cursor for ${sql.raw(LINKS)} order by position`.execute(db)
+      for (;;) {
+        const { rows } = await sql<Link>`fetch ${sql.lit(PAGE)} from links`.execute(db)
         rows.forEach(take)
         entries += rows.length
-        after = rows.at(-1)?.position ?? after
         if (rows.length < PAGE) break
       }
       const { waiting } = await db
