@@ -14,7 +14,7 @@ export const create: Benchmark = {
   name: 'create',
   title: 'Sessions created with two people each, by REST',
   unit: 'sessions/s',
-  peer: 'pgbench that inserts the three rows in a transaction',
+  peer: 'pgbench that inserts the four rows in a transaction',
   goal: { ratio: 'at least', of: 0.4 },
   async prepare(house, scope) {
     const { seconds, concurrency, progress } = house
@@ -86,6 +86,9 @@ values (:service_sid, ${sid('KC')}, :account_sid, 'open', 'voice-and-message', 0
 insert into participants (service_sid, sid, session_sid, account_sid, identifier_sealed, identifier_hash,
                           proxy_identifier, proxy_identifier_sid)
 values ${participant(':one')}, ${participant(':other')};
+insert into audit_pending (sid, account_sid, actor, actor_sid, origin, request_sid, action, service_sid, resource_sid, details)
+values (${sid('AU')}, :account_sid, 'account', :account_sid, '127.0.0.1', ${sid('RQ')}, 'session.create', :service_sid, :sid,
+        '{"participants": 2}');
 commit;`
   const sealed = `\\x${Buffer.alloc(42, 1).toString('hex')}`
   const number_sid = `PN${'0'.repeat(32)}`
