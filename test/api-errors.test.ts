@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApiKey, createAuthenticator, revokeApiKey } from '../src/core/accounts.ts'
+import { createAuthenticator } from '../src/core/accounts.ts'
+import { createApiKey, revokeApiKey } from '../src/core/api-keys.ts'
 import { assertRefused, makeService, openSession, rows, serverForFile } from './support/proxy-api.ts'
 import { makeAccount, type TestServer } from './support/server.ts'
 

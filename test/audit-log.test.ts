@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { hostname } from 'node:os'
 import { test } from 'node:test'
-import { createApiKey } from '../src/core/accounts.ts'
+import { createApiKey } from '../src/core/api-keys.ts'
 import { sweepExpiredSessions } from '../src/core/session-state.ts'
 import { purgeClosedSessions } from '../src/core/sessions.ts'
 import { newPerson } from './support/conversation.ts'

@@ -32,10 +32,10 @@ test('the command line acts as the user who is logged in, and a server tells tha
     entries.map(({ action, resource_sid }) => [action, resource_sid]),
     [
       ['account.create', account.sid],
-      ['key.create', key.sid],
+      ['api-key.create', key.sid],
       ['carrier.create', carrier.sid],
       ['phone-number.create', number.sid],
-      ['key.revoke', key.sid],
+      ['api-key.revoke', key.sid],
     ],
   )
   for (const { actor, origin } of entries)

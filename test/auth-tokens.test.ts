@@ -3,14 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { signRequest } from '../src/callbacks/post.ts'
-import {
-  authTokenOf,
-  createApiKey,
-  createAuthenticator,
-  createTokenOpener,
-  revokeApiKey,
-  setAccountStatus,
-} from '../src/core/accounts.ts'
+import { authTokenOf, createAuthenticator, createTokenOpener, setAccountStatus } from '../src/core/accounts.ts'
+import { createApiKey, revokeApiKey } from '../src/core/api-keys.ts'
 import { createSecondaryToken, promoteSecondaryToken } from '../src/core/auth-tokens.ts'
 import { newSid } from '../src/core/sid.ts'
 import { callback } from './support/callback-request.ts'

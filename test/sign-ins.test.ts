@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApiKey, listAccounts, listApiKeys, revokeApiKey } from '../src/core/accounts.ts'
+import { listAccounts } from '../src/core/accounts.ts'
+import { createApiKey, listApiKeys, revokeApiKey } from '../src/core/api-keys.ts'
 import { createSignIns } from '../src/core/sign-ins.ts'
 import { rows, serverForFile } from './support/proxy-api.ts'
 import { eventually, makeAccount, startServer, type TestServer } from './support/server.ts'

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { createAccount, createApiKey, findAccount, listAccounts, listApiKeys, revokeApiKey } from '../core/accounts.ts'
+import { createAccount, findAccount, listAccounts } from '../core/accounts.ts'
+import { createApiKey, listApiKeys, revokeApiKey } from '../core/api-keys.ts'
 import { addCarrier, createCarriers, listCarriers, updateCarrier } from '../core/carriers.ts'
 import { isE164 } from '../core/e164.ts'
 import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
+import { isScope, SCOPE_NAMES, SCOPES, type Scope, scopesOf } from '../core/scopes.ts'
 import type { Store } from '../core/store.ts'
+import type { KeyType } from '../db/schema.ts'
 import { toolCarriers } from '../serve.ts'
 import { print, UsageError } from './output.ts'
 import { withStore } from './with-store.ts'
@@ -67,6 +70,26 @@ const presentUse = (row: { date_last_used: Date | null; address: string | null }
   from: row.address,
 })
 
+const KEY_HELP = `
+Scopes:
+${Object.entries(SCOPES)
+  .map(([scope, meaning]) => `  ${scope.padEnd(19)} ${meaning}`)
+  .join('\n')}
+
+Examples:
+  maskline keys create dispatcher --account AC…
+  maskline keys create helpdesk --account AC… --scope sessions:read interactions:read reveal`
+
+type KeyOptions = { account: string; json?: boolean; scope?: string[]; main?: boolean }
+
+function parseKind({ scope, main }: Pick<KeyOptions, 'scope' | 'main'>): { type: KeyType; scopes?: Scope[] } {
+  if (!scope) return { type: main ? 'main' : 'standard' }
+  const scopes = scope.filter(isScope)
+  if (main) throw new UsageError('Give --scope or --main, not both.')
+  if (scopes.length < scope.length) throw new UsageError(`Give as --scope some of ${SCOPE_NAMES.join(', ')}.`)
+  return { type: 'restricted', scopes }
+}
+
 export function keyCommands(program: Command): Command {
   const keys = program
     .command('keys')
@@ -76,12 +99,14 @@ export function keyCommands(program: Command): Command {
     .description('make a key; its secret is shown once')
     .requiredOption(...ACCOUNT_OPTION)
     .option(...JSON_OPTION)
-    .addHelpText('after', '\nExample:\n  maskline keys create dispatcher --account AC…')
-    .action((friendly_name: string, { account, json }: { account: string; json?: boolean }) =>
+    .option('--scope <scope...>', 'what it may do, and nothing else; otherwise it may do all but manage the account')
+    .option('--main', 'it may do all that the auth token may')
+    .addHelpText('after', KEY_HELP)
+    .action((friendly_name: string, { account, json, ...kind }: KeyOptions) =>
       withStore(async (store) => {
         await requireAccount(store, account)
-        const { key, secret } = await createApiKey(store, { account_sid: account, friendly_name })
-        print([{ sid: key.sid, name: friendly_name, secret }], { json })
+        const { key, secret } = await createApiKey(store, { account_sid: account, friendly_name, ...parseKind(kind) })
+        print([{ sid: key.sid, name: friendly_name, type: key.type, secret }], { json })
         if (!json) console.error('The secret is shown this once.')
       }),
     )
@@ -99,6 +124,8 @@ export function keyCommands(program: Command): Command {
           rows.map((row) => ({
             sid: row.sid,
             name: row.friendly_name,
+            type: row.type,
+            scopes: row.type === 'restricted' ? [...scopesOf(row)].join(' ') : '',
             state: state(row.date_revoked),
             ...presentUse(row),
           })),

@@ -22,7 +22,7 @@ export function auditCommands(program: Command): void {
     .option('--until <date>', 'only before then')
     .option('--limit <count>', 'how many', '50')
     .option(...JSON_OPTION)
-    .addHelpText('after', '\nExample:\n  maskline audit list --account AC… --action key.create --since 2030-01-01')
+    .addHelpText('after', '\nExample:\n  maskline audit list --account AC… --action api-key.create --since 2030-01-01')
     .action(list)
   audit
     .command('export')

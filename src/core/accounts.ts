@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
-import type { Account, ApiKey } from '../db/schema.ts'
+import type { Account, KeyType } from '../db/schema.ts'
 import { audit } from './audit.ts'
+import { ALL_SCOPES, type Scopes, scopesOf } from './scopes.ts'
 import { isSid, newSid } from './sid.ts'
 import { type Actor, inTransaction, type Store } from './store.ts'
 
@@ -107,50 +108,14 @@ export async function setAccountStatus(store: Store, sid: string, status: Accoun
   })
 }
 
-/** Returns the secret, shown this once and kept only as a digest: letters and digits, all that one official client sends. */
-export async function createApiKey(
-  store: Store,
-  params: { account_sid: string; friendly_name: string },
-): Promise<{ key: ApiKey; secret: string }> {
-  const secret = randomBytes(16).toString('hex')
-  return await inTransaction(store, async (trx) => {
-    const key = await trx.db
-      .insertInto('api_keys')
-      .values({ ...params, sid: newSid('SK'), secret_digest: store.keys.digest(secret) })
-      .returningAll()
-      .executeTakeFirstOrThrow()
-    await audit(trx, { action: 'key.create', account_sid: params.account_sid, resource_sid: key.sid })
-    return { key, secret }
-  })
+/** Whose request it is, by which credentials, those of the account itself or a key, and what these may do. */
+export type Caller = {
+  account_sid: string
+  account_status: Account['status']
+  kind: Actor['kind']
+  sid: string
+  scopes: Scopes
 }
-
-export const listApiKeys = (store: Store, account_sid: string) =>
-  store.db
-    .selectFrom('api_keys as k')
-    .leftJoin('key_uses as u', 'u.sid', 'k.sid')
-    .selectAll('k')
-    .select(['u.date_last_used', 'u.address'])
-    .where('k.account_sid', '=', account_sid)
-    .orderBy('k.sid')
-    .execute()
-
-/** False when there is no such key, or it was revoked before. */
-export async function revokeApiKey(store: Store, sid: string): Promise<boolean> {
-  return await inTransaction(store, async (trx) => {
-    const revoked = await trx.db
-      .updateTable('api_keys')
-      .set({ date_revoked: sql`now()` })
-      .where('sid', '=', sid)
-      .where('date_revoked', 'is', null)
-      .returning('account_sid')
-      .executeTakeFirst()
-    if (revoked) await audit(trx, { action: 'key.revoke', ...revoked, resource_sid: sid })
-    return revoked !== undefined
-  })
-}
-
-/** Whose request it is, and by which credentials: those of the account itself, or a key. */
-export type Caller = { account_sid: string; account_status: Account['status']; kind: Actor['kind']; sid: string }
 
 /** A revoked key or a changed token is refused everywhere within this time. */
 const CREDENTIALS_CACHED_MS = 5_000
@@ -185,18 +150,19 @@ type Known = { caller: Caller; digests: [Buffer, Buffer] }
  * a row more or less can be told by the time it takes.
  */
 async function findCredentials(store: Store, username: string, nobody: Buffer): Promise<Known> {
-  type Row = { sid: string; status: Account['status']; first: Buffer; second: Buffer }
+  type Row = { sid: string; status: Account['status']; first: Buffer; second: Buffer; type: KeyType; scopes: string[] }
   const asked = sql`(select ${username}::text as name, ${nobody}::bytea as digest) asked`
   const caller = sql`coalesce(a.sid, asked.name) as sid, coalesce(a.status, 'suspended') as status`
   const isKey = isSid('SK', username)
   const found = isKey
     ? sql<Row>`
-        select ${caller}, coalesce(k.secret_digest, asked.digest) as first, asked.digest as second
+        select ${caller}, coalesce(k.secret_digest, asked.digest) as first, asked.digest as second,
+          coalesce(k.type, 'restricted') as type, coalesce(k.scopes, '{}') as scopes
         from ${asked} left join api_keys k on k.sid = asked.name and k.date_revoked is null
         left join accounts a on a.sid = coalesce(k.account_sid, asked.name)`
     : sql<Row>`
         select ${caller}, coalesce(a.auth_token_digest, asked.digest) as first,
-          coalesce(a.secondary_auth_token_digest, asked.digest) as second
+          coalesce(a.secondary_auth_token_digest, asked.digest) as second, 'main' as type, '{}'::text[] as scopes
         from ${asked} left join accounts a on a.sid = asked.name`
   const [row] = (await found.execute(store.db)).rows
   assert(row)
@@ -205,6 +171,7 @@ async function findCredentials(store: Store, username: string, nobody: Buffer): 
     account_status: row.status,
     kind: isKey ? 'api-key' : 'account',
     sid: username,
+    scopes: isKey ? scopesOf(row) : ALL_SCOPES,
   }
   return { caller: known, digests: [row.first, row.second] }
 }

@@ -56,6 +56,9 @@ export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'ov
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
 export type CoolDownMode = 'best-effort' | 'strict'
 
+/** What an API key may do (core/scopes.ts). */
+export type KeyType = 'main' | 'standard' | 'restricted'
+
 /** What becomes of an interaction about which the intercept callback gave no answer. */
 export type InterceptFailure = 'proceed' | 'block'
 
@@ -105,12 +108,14 @@ type AccountTable = Stamps & {
   status: Generated<'active' | 'suspended'>
 }
 
-type ApiKeyTable = {
+type ApiKeyTable = Stamps & {
   sid: string
   account_sid: string
   friendly_name: string
   secret_digest: Buffer
-  date_created: Generated<Date>
+  type: Generated<KeyType>
+  /** Of a restricted key. */
+  scopes: Generated<string[]>
   date_revoked: Date | null
 }
 
