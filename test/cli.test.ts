@@ -142,6 +142,13 @@ test('the tools work beside a running server, which notices what they did', asyn
 
   const [key] = await json('keys', 'create', 'dispatcher', '--account', sid)
   assert.equal(await status(key.sid, key.secret), 200)
+  const [reader] = await json('keys', 'create', 'reader', '--account', sid, '--scope', 'events:read', 'pii')
+  assert.equal(reader.type, 'restricted')
+  assert.equal(await status(reader.sid, reader.secret), 403)
+  assert.match(await tool('keys', 'list', '--account', sid), /reader +restricted +events:read pii reveal/)
+  const senseless = await runCli(['keys', 'create', 'x', '--account', sid, '--scope', 'everything'], env)
+  assert.equal(senseless.code, 2)
+  assert.match(senseless.stderr, /sessions:read/)
   await tool('keys', 'revoke', key.sid)
   await eventually(async () => (await status(key.sid, key.secret)) === 401, 'the revoked key is refused', 20_000)
   assert.match(await tool('keys', 'list', '--account', sid), /revoked/)

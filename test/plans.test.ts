@@ -24,7 +24,17 @@ import { startServer, type TestServer } from './support/server.ts'
 
 /** Those that have the more rows the more customers there are, or the more these do. */
 const GROWING = [
-  ...['accounts', 'carriers', 'services', 'phone_numbers', 'sessions', 'participants', 'interactions', 'media'],
+  ...[
+    'accounts',
+    'api_keys',
+    'carriers',
+    'services',
+    'phone_numbers',
+    'sessions',
+    'participants',
+    'interactions',
+    'media',
+  ],
   ...['callbacks', 'callback_attempts', 'recordings', 'events', 'idempotency_keys', 'released_pairs'],
   ...['audit_entries', 'key_uses'],
 ]
@@ -217,6 +227,7 @@ async function doEverything(t: TestContext, server: TestServer) {
             : [[`/maskline/v1/Callbacks?Status=${status}&${filter}`, 'CB']],
       ),
     ),
+    ['/maskline/v1/Keys', 'SK'],
   ] as const) {
     const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
     const first = await get(query(''))
@@ -237,6 +248,12 @@ async function doEverything(t: TestContext, server: TestServer) {
   await listInventory(store, server.account.sid)
   await lookAtAuditLog(server)
   await server.delete(quiet.session.path)
+  const own = await post('/maskline/v1/Keys', { FriendlyName: 'a key' })
+  const path = `/maskline/v1/Keys/${own.body.sid}`
+  assert.equal((await post(path, { Scopes: 'pii' })).status, 200)
+  assert.equal((await server.delete(path)).status, 204)
+  const inTalk = talk.session.path.replace('/v1', '/maskline/v1')
+  assert.equal((await post(`${inTalk}/Participants/${talk.bob.sid}/Reveal`)).status, 200)
   const { key, secret } = await createApiKey(store, { account_sid: others.account.sid, friendly_name: 'a key' })
   const authorization = `Basic ${Buffer.from(`${key.sid}:${secret}`).toString('base64')}`
   assert.equal((await server.call('/v1/Services', { headers: { authorization } })).status, 200)

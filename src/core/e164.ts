@@ -90,6 +90,15 @@ export function maskLastFour(text: string): string {
   return characters.join('')
 }
 
+/**
+ * Without the numbers in a message, whole or with their last digits replaced: the digits that `maskLastFour` leaves and those
+ * that `logNumber` leaves are the whole number together.
+ */
+export const hideNumbers = (text: string): string => text.replace(WRITTEN_NUMBER, '•••')
+
+const WRITTEN_NUMBER =
+  /(?<![A-Za-z0-9])(?:[+(]?\p{Nd}[\p{Nd}\s().\p{Pd}X]{0,60}X|\+\p{Nd}[\p{Nd}\s().\p{Pd}]{5,60}\p{Nd})(?![A-Za-z0-9])/gu
+
 /** As logs show a number: `+1202•••0101`. Three digits or more stay hidden; what is no number is hidden altogether. */
 export function logNumber(identifier: string): string {
   const [, channel = '', number] = /^([a-z]+:)?(.*)$/s.exec(identifier) ?? []

@@ -4,7 +4,7 @@ import { listAuditLog } from '../core/audit-list.ts'
 import type { AuditRow } from '../db/schema.ts'
 import { DateParameter, parseForm } from './api/form.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
-import { DateTime, Nullable, OneOf, presentDate, SidOf } from './api/present.ts'
+import { DateTime, Nullable, OneOf, Plain, presentDate, SidOf } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
 
@@ -20,12 +20,12 @@ const Entry = Type.Object({
   sid: SidOf('AU'),
   account_sid: SidOf('AC'),
   actor: OneOf(['account', 'api-key', 'operator', 'server', 'unknown']),
-  actor_sid: Nullable(Type.String()),
-  source_ip_address: Nullable(Type.String()),
-  request_sid: Nullable(Type.String()),
-  action: Type.String(),
+  actor_sid: Nullable(Plain),
+  source_ip_address: Nullable(Plain),
+  request_sid: Nullable(Plain),
+  action: Plain,
   service_sid: Nullable(SidOf('KS')),
-  resource_sid: Nullable(Type.String()),
+  resource_sid: Nullable(Plain),
   details: Type.Record(Type.String(), Type.Unknown()),
   date_created: DateTime,
 })
@@ -52,6 +52,7 @@ export function auditLogRoutes(app: FastifyInstance, { store }: HttpContext): vo
     '/AuditLog',
     {
       summary: 'List who did what',
+      scope: 'audit:read',
       query: Type.Object({ ...PageQuery.properties, ...Filter.properties }),
       answer: PageOf('entries', Entry),
     },

@@ -17,7 +17,7 @@ import type { Callback, CallbackAttemptRow } from '../db/schema.ts'
 import { DateParameter, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
-import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './api/present.ts'
+import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { formOf, notFound, queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
 
@@ -40,12 +40,12 @@ const CallbackBody = Type.Object({
   account_sid: SidOf('AC'),
   service_sid: SidOf('KS'),
   interaction_sid: SidOf('KI'),
-  callback_url: Type.String(),
+  callback_url: Plain,
   status: OneOf(CALLBACK_STATUSES),
   waits_for_endpoint: Type.Boolean(),
   attempts: Type.Integer(),
-  inbound_resource_status: Nullable(Type.String()),
-  outbound_resource_status: Nullable(Type.String()),
+  inbound_resource_status: Nullable(Plain),
+  outbound_resource_status: Nullable(Plain),
   date_created: DateTime,
   date_next_attempt: Nullable(DateTime),
   date_delivered: Nullable(DateTime),
@@ -60,17 +60,17 @@ const AttemptBody = Type.Object({
   service_sid: SidOf('KS'),
   interaction_sid: SidOf('KI'),
   callback_sid: SidOf('CB'),
-  callback_url: Type.String(),
+  callback_url: Plain,
   attempt: Type.Integer(),
   tries: Type.Integer(),
   status_code: Nullable(Type.Integer()),
-  error: Nullable(Type.String()),
+  error: Nullable(Message),
   duration_ms: Type.Integer(),
   date_created: DateTime,
 })
 
 const EndpointBody = Type.Object({
-  endpoint: Type.String(),
+  endpoint: Plain,
   account_sid: SidOf('AC'),
   health: OneOf(['healthy', 'failing', 'waiting']),
   failures: Type.Integer(),
@@ -125,6 +125,7 @@ export function callbackRoutes(app: FastifyInstance, context: HttpContext): void
     '/CallbackEndpoints',
     {
       summary: 'List where callbacks go, those first that fail',
+      scope: 'callbacks:read',
       answer: Type.Object({ callback_endpoints: Type.Array(EndpointBody) }),
     },
     async (request) => {
@@ -148,7 +149,12 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'GET',
     '/Callbacks',
-    { summary: 'List status callbacks', query: Query, answer: PageOf('callbacks', CallbackBody) },
+    {
+      summary: 'List status callbacks',
+      scope: 'callbacks:read',
+      query: Query,
+      answer: PageOf('callbacks', CallbackBody),
+    },
     async (request) => {
       const form = queryOf(request)
       const query = parsePage(form)
@@ -166,7 +172,7 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'GET',
     '/Callbacks/:CallbackSid',
-    { summary: 'Fetch a status callback', answer: CallbackBody },
+    { summary: 'Fetch a status callback', scope: 'callbacks:read', answer: CallbackBody },
     async (request) => presentCallback(base)(await getCallback(context, request)),
   )
 
@@ -176,6 +182,7 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
     '/Callbacks/:CallbackSid/Attempts',
     {
       ...{ summary: 'List the attempts at a status callback', id: 'ListCallbackAttempt' },
+      scope: 'callbacks:read',
       ...{ query: PageQuery, answer: PageOf('attempts', AttemptBody) },
     },
     async (request) => {
@@ -193,7 +200,7 @@ function replayRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'POST',
     '/Callbacks/:CallbackSid/Replay',
-    { summary: 'Tell a status callback again', id: 'ReplayCallback', answer: CallbackBody },
+    { summary: 'Tell a status callback again', scope: 'callbacks:replay', id: 'ReplayCallback', answer: CallbackBody },
     async (request) => {
       const callback = await getCallback(context, request)
       const body = await once(request, async (trx) =>
@@ -210,6 +217,7 @@ function replayRoutes(app: FastifyInstance, context: HttpContext): void {
     '/Callbacks/Replay',
     {
       ...{ summary: 'Tell all status callbacks again that fit, those that failed unless Status says otherwise' },
+      scope: 'callbacks:replay',
       ...{ id: 'ReplayCallbacks', body: Filter, answer: Type.Object({ count: Type.Integer() }) },
     },
     async (request) => {

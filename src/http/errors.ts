@@ -1,6 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { moreInfo, ProxyError } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
+import { maskFor } from './api/mask.ts'
+import { ErrorBody } from './api/present.ts'
 import type { HttpContext } from './context.ts'
 
 /** What the vendor's clients make their exceptions of. */
@@ -12,6 +14,8 @@ export const presentError = (error: ProxyError) => ({
   ...(error.details ? { details: error.details } : {}),
 })
 
+const maskError = maskFor(ErrorBody)
+
 /** The net of the REST doors: a refusal is answered in its code, anything else is our fault and says nothing of itself. */
 export const restErrorHandler =
   (context: HttpContext) => async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -21,7 +25,9 @@ export const restErrorHandler =
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
     if (refusal.status === 401) reply.header('WWW-Authenticate', 'Basic realm="Twilio API"')
     await recordRefusal(context, request, refusal)
-    return reply.code(refusal.status).send(presentError(refusal))
+    const body = presentError(refusal)
+    const { scopes } = request.caller ?? {}
+    return reply.code(refusal.status).send(scopes && !scopes.has('pii') ? maskError(body) : body)
   }
 
 /** What PostgreSQL and its connections say when the database is away, full or overtaxed: try again, nothing happened. */

@@ -6,12 +6,14 @@ import { isSid } from '../core/sid.ts'
 import type { Event } from '../db/schema.ts'
 import { parseForm } from './api/form.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
-import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './api/present.ts'
+import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
 import { callbackRoutes } from './callbacks.ts'
 import type { HttpContext } from './context.ts'
+import { keyRoutes } from './keys.ts'
 import { recordingRoutes } from './recordings.ts'
+import { revealRoutes } from './reveal.ts'
 import { settingsRoutes } from './settings.ts'
 
 const EventFilter = Type.Object({
@@ -24,12 +26,12 @@ const EventBody = Type.Object({
   sid: SidOf('NO'),
   account_sid: SidOf('AC'),
   service_sid: Nullable(SidOf('KS')),
-  session_sid: Nullable(Type.String()),
-  participant_sid: Nullable(Type.String()),
-  interaction_sid: Nullable(Type.String()),
+  session_sid: Nullable(Plain),
+  participant_sid: Nullable(Plain),
+  interaction_sid: Nullable(Plain),
   error_code: Type.Integer(),
   log_level: OneOf(['error', 'warning']),
-  message: Type.String(),
+  message: Message,
   more_info: Url,
   date_created: DateTime,
 })
@@ -48,13 +50,18 @@ const presentEvent = (event: Event) => ({
   date_created: presentDate(event.date_created),
 })
 
-/** What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, and callbacks. */
+/**
+ * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
+ * and what is hidden.
+ */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
   settingsRoutes(app, context)
   recordingRoutes(app, context)
   auditLogRoutes(app, context)
   callbackRoutes(app, context)
+  keyRoutes(app, context)
+  revealRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {
@@ -65,7 +72,7 @@ function eventRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'GET',
     '/Events',
-    { summary: 'List events', query: EventQuery, answer: PageOf('events', EventBody) },
+    { summary: 'List events', scope: 'events:read', query: EventQuery, answer: PageOf('events', EventBody) },
     async (request) => {
       const form = queryOf(request)
       const { error_code, service_sid } = parseForm(EventFilter, form, 'update')

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { findInteraction } from '../core/interactions.ts'
 import * as recordings from '../core/recordings.ts'
 import { isSid } from '../core/sid.ts'
+import { getInteraction } from './api/interactions.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, OneOf, presentDate, SidOf, Url } from './api/present.ts'
 import { notFound, queryOf, route } from './api/route.ts'
@@ -22,7 +22,12 @@ const RecordingBody = Type.Object({
   url: Url,
   media_url: Url,
 })
-const RecordingPage = PageOf('recordings', RecordingBody)
+const listing = {
+  scope: 'recordings:read',
+  query: PageQuery,
+  answer: PageOf('recordings', RecordingBody),
+} as const
+const SOUND = ['audio/*', 'application/octet-stream']
 
 const pathOf = ({ service_sid, session_sid, interaction_sid }: Required<recordings.RecordingScope>) =>
   `/Services/${service_sid}/Sessions/${session_sid}/Interactions/${interaction_sid}/Recordings`
@@ -61,29 +66,23 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
     app,
     'GET',
     '/Services/:ServiceSid/Recordings',
-    { summary: 'List recordings of a service', id: 'ListServiceRecording', query: PageQuery, answer: RecordingPage },
+    { summary: 'List recordings of a service', id: 'ListServiceRecording', ...listing },
     async (request) => {
       const { sid } = await getService(context, request)
       return await list(request, { service_sid: sid }, `${base}/Services/${sid}/Recordings`)
     },
   )
 
-  route(
-    app,
-    'GET',
-    collection,
-    { summary: 'List recordings of a call', query: PageQuery, answer: RecordingPage },
-    async (request) => {
-      const scope = await getScope(context, request)
-      return await list(request, scope, `${base}${pathOf(scope)}`)
-    },
-  )
+  route(app, 'GET', collection, { summary: 'List recordings of a call', ...listing }, async (request) => {
+    const scope = await getScope(context, request)
+    return await list(request, scope, `${base}${pathOf(scope)}`)
+  })
 
   route(
     app,
     'GET',
     `${collection}/:Sid`,
-    { summary: 'Fetch what is known of a recording', answer: RecordingBody },
+    { summary: 'Fetch what is known of a recording', scope: 'recordings:read', answer: RecordingBody },
     async (request) => present(await getRecording(context, request)),
   )
 
@@ -91,7 +90,7 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
     app,
     'DELETE',
     `${collection}/:Sid`,
-    { summary: "Delete a recording, the carrier's copy too", status: 204 },
+    { summary: "Delete a recording, the carrier's copy too", scope: 'recordings:write', status: 204 },
     async (request) => {
       const { Sid } = request.params as { Sid: string }
       const scope = await getScope(context, request)
@@ -103,7 +102,7 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
     app,
     'GET',
     `${collection}/:Sid/Media`,
-    { summary: 'Fetch the sound of a recording', bytes: ['audio/*', 'application/octet-stream'] },
+    { summary: 'Fetch the sound of a recording', scope: 'recordings:read', bytes: SOUND },
     async (request, reply) => {
       const recording = await getRecording(context, request)
       const sound = await recordings.fetchRecording(request.store, context.carriers, recording)
@@ -116,13 +115,9 @@ export function recordingRoutes(app: FastifyInstance, context: HttpContext): voi
 
 /** The call a path names. Throws 20404. */
 async function getScope(context: HttpContext, request: FastifyRequest): Promise<Required<recordings.RecordingScope>> {
-  const { InteractionSid } = request.params as { InteractionSid: string }
   const session = await getSession(context, request)
   const scope = { service_sid: session.service_sid, session_sid: session.sid }
-  const interaction = isSid('KI', InteractionSid)
-    ? await findInteraction(context.store, scope, InteractionSid)
-    : undefined
-  if (!interaction) throw notFound(request)
+  const interaction = await getInteraction(context, request, scope)
   return { ...scope, interaction_sid: interaction.sid }
 }
 

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify'
 import { ProxyError } from '../core/errors.ts'
 import { newSid } from '../core/sid.ts'
-import { requireCaller, requireRate } from './api/auth.ts'
+import { requireCaller, requireRate, scopeRefusal } from './api/auth.ts'
 import { readForm } from './api/form.ts'
 import { interactionRoutes, messageInteractionRoutes } from './api/interactions.ts'
 import { participantRoutes } from './api/participants.ts'
@@ -89,7 +89,15 @@ async function doors(app: FastifyInstance, context: HttpContext, others: Record<
   await app.register((scope) => restScope(scope, context), { prefix: '/v1' })
   await app.register((scope) => ownScope(scope, context), { prefix: '/maskline/v1' })
   for (const [prefix, routes] of Object.entries(others)) {
-    await app.register((scope) => authenticated(scope, context, routes), { prefix })
+    await app.register(
+      (scope) =>
+        authenticated(scope, context, async (app, options) => {
+          // What phones show cannot be hidden, so whoever holds one must be allowed to see it.
+          app.addHook('onRequest', (request, _reply, done) => done(scopeRefusal(request, ['simulator', 'pii'])))
+          await routes(app, options)
+        }),
+      { prefix },
+    )
   }
   const carriers = forCarriers(context)
   await app.register((scope) => webhookRoutes(scope, carriers), { prefix: '/webhooks' })

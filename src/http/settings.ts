@@ -6,7 +6,7 @@ import { interceptFailureOf, updateService } from '../core/services.ts'
 import type { Service } from '../db/schema.ts'
 import { ClearableBoolean, ClearableInteger, ClearableOneOf, ClearableText, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
-import { Nullable, OneOf, SidOf, Url } from './api/present.ts'
+import { Nullable, OneOf, Plain, SidOf, Url } from './api/present.ts'
 import { formOf, route } from './api/route.ts'
 import { getService } from './api/services.ts'
 import type { HttpContext } from './context.ts'
@@ -72,14 +72,14 @@ const SettingsBody = Type.Object({
   opt_out_words: Type.Boolean(),
   ring_timeout: Type.Integer(),
   max_duration: Type.Integer(),
-  last_minute_announcement: Nullable(Type.String()),
-  greeting: Nullable(Type.String()),
-  whisper: Nullable(Type.String()),
+  last_minute_announcement: Nullable(Plain),
+  greeting: Nullable(Plain),
+  whisper: Nullable(Plain),
   recording: Type.Boolean(),
-  recording_announcement: Nullable(Type.String()),
-  voicemail: Nullable(Type.String()),
+  recording_announcement: Nullable(Plain),
+  voicemail: Nullable(Plain),
   voicemail_max_length: Type.Integer(),
-  speech_language: Type.String(),
+  speech_language: Plain,
   cool_down: Type.Integer(),
   cool_down_mode: OneOf(COOL_DOWN_MODES),
   intercept_failure: OneOf(INTERCEPT_FAILURES),
@@ -124,15 +124,19 @@ function parseSettings(form: Form) {
 export function settingsRoutes(app: FastifyInstance, context: HttpContext): void {
   const url = '/Services/:ServiceSid/Settings'
 
-  route(app, 'GET', url, { summary: 'Fetch settings of a service', answer: SettingsBody }, async (request) =>
-    presentSettings(context, await getService(context, request)),
+  route(
+    app,
+    'GET',
+    url,
+    { summary: 'Fetch settings of a service', scope: 'services:read', answer: SettingsBody },
+    async (request) => presentSettings(context, await getService(context, request)),
   )
 
   route(
     app,
     'POST',
     url,
-    { summary: 'Change settings of a service', body: Settings, answer: SettingsBody },
+    { summary: 'Change settings of a service', scope: 'services:write', body: Settings, answer: SettingsBody },
     async (request) => {
       const service = await getService(context, request)
       return await once(request, async (trx) =>

@@ -1,4 +1,6 @@
+import { createApiKey } from '../../src/core/api-keys.ts'
 import { adoptNumber } from '../../src/core/phone-numbers.ts'
+import type { Scope } from '../../src/core/scopes.ts'
 import { newSid } from '../../src/core/sid.ts'
 import { addPerson, makeService, openSession, rows } from './proxy-api.ts'
 import { type Account, person, type TestServer } from './server.ts'
@@ -66,6 +68,7 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
      values ($1, $2, $3, $4, 'http://127.0.0.1:1/', now())`,
     [service.sid, callback, account.sid, interaction],
   )
+  const { key } = await createApiKey(server.store, { account_sid: account.sid, friendly_name: 'of the tree' })
   const sids = {
     Services: service.sid,
     PhoneNumbers: service.numbers[0]?.sid ?? '',
@@ -76,26 +79,34 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     MessageInteractions: interaction,
     Recordings: recording,
     Callbacks: callback,
+    Keys: key.sid,
   }
   const sibling = await openSession(as, service)
   const bob = await addPerson(as, session, person(2))
   return { path: service.path, sids, siblings: { Sessions: sibling.sid, Participants: bob.sid } }
 }
 
-/** The path of an operation through a tree; a parameter is named after the collection in front of it. */
+/**
+ * The path of an operation through a tree; a parameter is named after the collection in front of it. Of a new collection
+ * there has to be something in `makeTree`.
+ */
 export const fillPath = (template: string, { sids }: Pick<Tree, 'sids'>) =>
-  template.replace(/(\w+)\/\{\w+\}/g, (_, collection: string) => `${collection}/${sids[collection]}`)
+  template.replace(/(\w+)\/\{\w+\}/g, (_, collection: string) => {
+    if (sids[collection] === undefined) throw new Error(`The tree has nothing in ${collection}`)
+    return `${collection}/${sids[collection]}`
+  })
 
 export const collectionsOf = (template: string) =>
   [...template.matchAll(/(\w+)\/\{\w+\}/g)].map(([, name]) => name ?? '')
 
 type Described = {
+  security?: { account: Scope[] }[]
   requestBody?: { content: Record<string, { schema: { properties?: object } }> }
   parameters?: { name: string; in: string }[]
 }
-export type ApiOperation = { method: string; template: string; names: string[] }
+export type ApiOperation = { method: string; template: string; names: string[]; scopes: Scope[] }
 
-/** Every operation that the server's own document describes, with the names of its parameters in form or query. */
+/** Every operation that the server's own document describes: what its parameters are called, and which scopes it takes. */
 export async function operationsOf(server: TestServer): Promise<ApiOperation[]> {
   const document = (await (await fetch(`${server.direct}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, Described>>
@@ -103,12 +114,13 @@ export async function operationsOf(server: TestServer): Promise<ApiOperation[]> 
   return Object.entries(document.paths)
     .filter(([template]) => /^\/(v1|maskline)\//.test(template))
     .flatMap(([template, operations]) =>
-      Object.entries(operations).map(([method, { requestBody, parameters = [] }]) => {
+      Object.entries(operations).map(([method, { requestBody, parameters = [], security = [] }]) => {
         const [content] = Object.values(requestBody?.content ?? {})
         const query = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name)
         return {
           method: method.toUpperCase(),
           template,
+          scopes: security.flatMap(({ account }) => account),
           names: [...Object.keys(content?.schema.properties ?? {}), ...query],
         }
       }),

@@ -52,7 +52,7 @@ export type SessionBody = Record<string, string | number | null> & { sid: string
 /** Opens a session; `path` leads to it. */
 export async function openSession(
   server: TestServer,
-  service: Pool,
+  service: { path: string },
   params: Record<string, string | string[]> = {},
 ): Promise<SessionBody> {
   const answer = await server.post(`${service.path}/Sessions`, params)

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../core/accounts.ts'
 import { actingAs } from '../../core/audit.ts'
 import { ProxyError } from '../../core/errors.ts'
+import type { Scope } from '../../core/scopes.ts'
 import { isSid } from '../../core/sid.ts'
 import type { Store } from '../../core/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -30,6 +31,10 @@ export async function requireCaller(
   request.caller = caller
   request.store = actingAs(store, { kind: caller.kind, sid: caller.sid, origin: request.ip, request_sid: request.id })
 }
+
+/** A refusal of callers who may not do this. It is made before anything is looked up, and so tells nothing of what is there. */
+export const scopeRefusal = ({ caller }: FastifyRequest, scopes: readonly Scope[]): ProxyError | undefined =>
+  scopes.every((scope) => caller.scopes.has(scope)) ? undefined : new ProxyError(20006)
 
 /**
  * Throws 20429 when the account asks this too often, with `Retry-After` in the answer. An endpoint is a method and the

@@ -10,7 +10,7 @@ import { parseForm } from './form.ts'
 import { idempotencyKey, once } from './idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
 import { getParticipant } from './participants.ts'
-import { DateTime, Nullable, presentDate, SidOf, Url } from './present.ts'
+import { DateTime, Nullable, Plain, presentDate, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
 import { getSession } from './sessions.ts'
@@ -22,27 +22,29 @@ const MessageCreate = Type.Object({
 
 const fields = {
   service_sid: SidOf('KS'),
-  data: Type.String(),
+  data: Type.String({ 'x-pii': 'data' }),
   date_created: DateTime,
   date_updated: DateTime,
   inbound_participant_sid: Nullable(SidOf('KP')),
-  inbound_resource_sid: Nullable(Type.String()),
-  inbound_resource_status: Nullable(Type.String()),
-  inbound_resource_type: Nullable(Type.String()),
+  inbound_resource_sid: Nullable(Plain),
+  inbound_resource_status: Nullable(Plain),
+  inbound_resource_type: Nullable(Plain),
   inbound_resource_url: Nullable(Url),
   outbound_participant_sid: Nullable(SidOf('KP')),
-  outbound_resource_sid: Nullable(Type.String()),
-  outbound_resource_status: Nullable(Type.String()),
-  outbound_resource_type: Nullable(Type.String()),
+  outbound_resource_sid: Nullable(Plain),
+  outbound_resource_status: Nullable(Plain),
+  outbound_resource_type: Nullable(Plain),
   outbound_resource_url: Nullable(Url),
   sid: SidOf('KI'),
-  type: Type.String(),
+  type: Plain,
   url: Url,
   account_sid: SidOf('AC'),
   session_sid: SidOf('KC'),
 }
 const InteractionBody = Type.Object(fields)
+const InteractionPage = PageOf('interactions', InteractionBody)
 const MessageInteractionBody = Type.Object({ ...fields, participant_sid: SidOf('KP') })
+const SentPage = PageOf('interactions', MessageInteractionBody)
 
 type Presented = interactions.OpenedInteraction
 
@@ -98,7 +100,7 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'GET',
     collection,
-    { summary: 'List interactions', query: PageQuery, answer: PageOf('interactions', InteractionBody) },
+    { summary: 'List interactions', scope: 'interactions:read', query: PageQuery, answer: InteractionPage },
     async (request) => {
       const scope = await getScope(request)
       const query = parsePage(queryOf(request))
@@ -111,7 +113,7 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'GET',
     `${collection}/:Sid`,
-    { summary: 'Fetch an interaction', answer: InteractionBody },
+    { summary: 'Fetch an interaction', scope: 'interactions:read', answer: InteractionBody },
     async (request) => present(await getInteraction(context, request, await getScope(request))),
   )
 
@@ -119,7 +121,7 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'DELETE',
     `${collection}/:Sid`,
-    { summary: 'Delete the record of an interaction', status: 204 },
+    { summary: 'Delete the record of an interaction', scope: 'interactions:write', status: 204 },
     async (request) => {
       const scope = await getScope(request)
       const { Sid } = request.params as { Sid: string }
@@ -135,9 +137,16 @@ export function interactionRoutes(app: FastifyInstance, context: HttpContext): v
   )
 }
 
-async function getInteraction(context: HttpContext, request: FastifyRequest, scope: interactions.InteractionScope) {
-  const { Sid } = request.params as { Sid: string }
-  const row = isSid('KI', Sid) ? await interactions.findInteraction(context.store, scope, Sid) : undefined
+/** The interaction a path names, also one with something of it behind. Throws 20404. */
+export async function getInteraction(
+  context: HttpContext,
+  request: FastifyRequest,
+  scope: interactions.InteractionScope,
+): Promise<interactions.OpenedInteraction> {
+  const { Sid = '', InteractionSid = Sid } = request.params as { Sid?: string; InteractionSid?: string }
+  const row = isSid('KI', InteractionSid)
+    ? await interactions.findInteraction(context.store, scope, InteractionSid)
+    : undefined
   if (!row) throw notFound(request)
   return row
 }
@@ -158,7 +167,12 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
     app,
     'POST',
     collection,
-    { summary: 'Send a message to a participant', body: MessageCreate, answer: MessageInteractionBody },
+    {
+      summary: 'Send a message to a participant',
+      scope: 'interactions:write',
+      body: MessageCreate,
+      answer: MessageInteractionBody,
+    },
     async (request) => {
       const { service, participant } = await getOwner(context, request)
       // With a key the answer is that of the commit, the same for every repeat, and a worker sends. Without one the message is
@@ -185,11 +199,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
     app,
     'GET',
     collection,
-    {
-      summary: 'List messages sent to a participant',
-      query: PageQuery,
-      answer: PageOf('interactions', MessageInteractionBody),
-    },
+    { summary: 'List messages sent to a participant', scope: 'interactions:read', query: PageQuery, answer: SentPage },
     async (request) => {
       const { participant } = await getOwner(context, request)
       const query = parsePage(queryOf(request))
@@ -202,7 +212,7 @@ export function messageInteractionRoutes(app: FastifyInstance, context: HttpCont
     app,
     'GET',
     `${collection}/:Sid`,
-    { summary: 'Fetch a message sent to a participant', answer: MessageInteractionBody },
+    { summary: 'Fetch a message sent to a participant', scope: 'interactions:read', answer: MessageInteractionBody },
     async (request) => {
       const { participant } = await getOwner(context, request)
       return present(await getInteraction(context, request, scopeOf(participant)))

@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { invalidParameter } from '../../core/errors.ts'
 import type { Page, PageRequest } from '../../core/page.ts'
 import type { Form } from './form.ts'
+import { Nullable, Url } from './present.ts'
 
 const DEFAULT_SIZE = 50
 const MAX_SIZE = 100
@@ -87,10 +88,10 @@ export const PageOf = <Item extends import('typebox').TSchema>(key: string, item
     meta: Type.Object({
       page: Type.Integer(),
       page_size: Type.Integer(),
-      first_page_url: Type.String({ format: 'uri' }),
-      previous_page_url: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-      next_page_url: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-      url: Type.String({ format: 'uri' }),
+      first_page_url: Url,
+      previous_page_url: Nullable(Url),
+      next_page_url: Nullable(Url),
+      url: Url,
       key: Type.Literal(key),
     }),
   })

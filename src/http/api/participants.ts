@@ -7,7 +7,7 @@ import type { HttpContext } from '../context.ts'
 import { parseForm } from './form.ts'
 import { once } from './idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
-import { DateTime, Nullable, presentDate, SidOf, Url } from './present.ts'
+import { DateTime, Nullable, Plain, presentDate, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
 import { getSession } from './sessions.ts'
@@ -26,16 +26,18 @@ const ParticipantBody = Type.Object({
   session_sid: SidOf('KC'),
   service_sid: SidOf('KS'),
   account_sid: SidOf('AC'),
-  friendly_name: Nullable(Type.String()),
-  identifier: Type.String(),
-  proxy_identifier: Nullable(Type.String()),
-  proxy_identifier_sid: Nullable(Type.String()),
+  friendly_name: Nullable(Plain),
+  identifier: Type.String({ 'x-pii': 'identifier' }),
+  proxy_identifier: Nullable(Plain),
+  proxy_identifier_sid: Nullable(Plain),
   date_deleted: Nullable(DateTime),
   date_created: DateTime,
   date_updated: DateTime,
   url: Url,
   links: Type.Object({ message_interactions: Url }),
 })
+
+const ParticipantPage = PageOf('participants', ParticipantBody)
 
 const presentParticipant = (base: string) => (participant: participants.OpenedParticipant) => {
   const { service_sid, session_sid, sid } = participant
@@ -81,7 +83,13 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'POST',
     collection,
-    { summary: 'Add a participant', body: ParticipantCreate, answer: ParticipantBody, status: 201 },
+    {
+      summary: 'Add a participant',
+      scope: 'sessions:write',
+      body: ParticipantCreate,
+      answer: ParticipantBody,
+      status: 201,
+    },
     async (request) => {
       const service = await getService(context, request)
       const session = await getSession(context, request)
@@ -98,7 +106,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'GET',
     collection,
-    { summary: 'List participants', query: PageQuery, answer: PageOf('participants', ParticipantBody) },
+    { summary: 'List participants', scope: 'sessions:read', query: PageQuery, answer: ParticipantPage },
     async (request) => {
       const { service_sid, sid } = await getSession(context, request)
       const query = parsePage(queryOf(request))
@@ -112,7 +120,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'GET',
     `${collection}/:ParticipantSid`,
-    { summary: 'Fetch a participant', answer: ParticipantBody },
+    { summary: 'Fetch a participant', scope: 'sessions:read', answer: ParticipantBody },
     async (request) => {
       const session = await getSession(context, request)
       return present(await getParticipant(context, request, session))
@@ -123,7 +131,7 @@ export function participantRoutes(app: FastifyInstance, context: HttpContext): v
     app,
     'DELETE',
     `${collection}/:ParticipantSid`,
-    { summary: 'Remove a participant', status: 204 },
+    { summary: 'Remove a participant', scope: 'sessions:write', status: 204 },
     async (request) => {
       const session = await getSession(context, request)
       const { ParticipantSid } = request.params as { ParticipantSid: string }

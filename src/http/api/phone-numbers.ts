@@ -9,7 +9,7 @@ import type { HttpContext } from '../context.ts'
 import { parseForm } from './form.ts'
 import { once } from './idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
-import { DateTime, Nullable, presentDate, SidOf, Url } from './present.ts'
+import { DateTime, Nullable, Plain, presentDate, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
 
@@ -56,7 +56,7 @@ const KINDS = {
       PhoneNumber: Type.Optional(Type.String({ description: '… by the number, as in +12025550123.' })),
       IsReserved,
     }),
-    own: { phone_number: Type.String(), friendly_name: Nullable(Type.String()), in_use: Type.Integer() },
+    own: { phone_number: Plain, friendly_name: Nullable(Plain), in_use: Type.Integer() },
     present: (member: numbers.PoolMember) => ({
       phone_number: member.phone_number,
       friendly_name: member.friendly_name,
@@ -68,7 +68,7 @@ const KINDS = {
     key: 'short_codes',
     noun: 'short code',
     create: Type.Object({ Sid: Type.Optional(Type.String()), IsReserved }),
-    own: { short_code: Type.String() },
+    own: { short_code: Plain },
     present: (member: numbers.PoolMember) => ({ short_code: member.phone_number }),
   },
 } as const
@@ -82,7 +82,7 @@ const bodyOf = (kind: numbers.NumberKind) =>
     service_sid: SidOf('KS'),
     date_created: DateTime,
     date_updated: DateTime,
-    iso_country: Nullable(Type.String()),
+    iso_country: Nullable(Plain),
     capabilities: Capabilities,
     url: Url,
     is_reserved: Type.Boolean(),
@@ -103,10 +103,9 @@ const presentMember = (base: string, kind: numbers.NumberKind) => (member: numbe
 })
 
 export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, kind: numbers.NumberKind): void {
-  const { store } = context
   const { path, key, noun, create } = KINDS[kind]
   const collection = `/Services/:ServiceSid/${path}`
-  const base = `${store.rules.public_url}/v1`
+  const base = `${context.store.rules.public_url}/v1`
   const Body = bodyOf(kind)
   const present = presentMember(base, kind)
 
@@ -114,7 +113,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     app,
     'POST',
     collection,
-    { summary: `Add a ${noun} to the pool`, body: create, answer: Body, status: 201 },
+    { summary: `Add a ${noun} to the pool`, scope: 'numbers:write', body: create, answer: Body, status: 201 },
     async (request) => {
       const service = await getService(context, request)
       const params = parseForm(create, formOf(request), 'create')
@@ -131,24 +130,28 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     app,
     'GET',
     collection,
-    { summary: `List the pool's ${noun}s`, query: PageQuery, answer: PageOf(key, Body) },
+    { summary: `List the pool's ${noun}s`, scope: 'numbers:read', query: PageQuery, answer: PageOf(key, Body) },
     async (request) => {
       const service = await getService(context, request)
       const query = parsePage(queryOf(request))
-      const found = await numbers.listPool(store, service.sid, kind, query.request)
+      const found = await numbers.listPool(context.store, service.sid, kind, query.request)
       return presentPage(found, query, { key, url: `${base}/Services/${service.sid}/${path}`, present })
     },
   )
 
-  route(app, 'GET', `${collection}/:Sid`, { summary: `Fetch a ${noun}`, answer: Body }, async (request) =>
-    present(await getMember(context, request, await getService(context, request), kind)),
+  route(
+    app,
+    'GET',
+    `${collection}/:Sid`,
+    { summary: `Fetch a ${noun}`, scope: 'numbers:read', answer: Body },
+    async (request) => present(await getMember(context, request, await getService(context, request), kind)),
   )
 
   route(
     app,
     'POST',
     `${collection}/:Sid`,
-    { summary: `Reserve or release a ${noun}`, body: Update, answer: Body },
+    { summary: `Reserve or release a ${noun}`, scope: 'numbers:write', body: Update, answer: Body },
     async (request) => {
       const member = await getMember(context, request, await getService(context, request), kind)
       return await once(request, async (trx) => {
@@ -162,7 +165,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
     app,
     'DELETE',
     `${collection}/:Sid`,
-    { summary: `Remove a ${noun} from the pool`, status: 204 },
+    { summary: `Remove a ${noun} from the pool`, scope: 'numbers:write', status: 204 },
     async (request) => {
       const service = await getService(context, request)
       await numbers.removeFromPool(request.store, service, await getMember(context, request, service, kind))

@@ -2,11 +2,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import Type from 'typebox'
 import { ProxyError } from '../../core/errors.ts'
+import type { Scope } from '../../core/scopes.ts'
+import { scopeRefusal } from './auth.ts'
 import { type Form, readForm } from './form.ts'
+import { maskFor } from './mask.ts'
 import { ErrorBody } from './present.ts'
 
 export type Operation = {
   summary: string
+  /** What the caller must be allowed; bytes, in which nothing can be hidden, take `pii` too. */
+  scope: Scope
   /** Its name in the OpenAPI document, where the path does not say enough: `ListServiceRecording`. */
   id?: string
   body?: TObject
@@ -39,7 +44,9 @@ export function route(
   operation: Operation,
   handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
 ): void {
-  const { summary, id = operationId(method, url), body, query, status = 200 } = operation
+  const { summary, scope, id = operationId(method, url), body, query, answer, bytes, status = 200 } = operation
+  const scopes: Scope[] = bytes ? [scope, 'pii'] : [scope]
+  const mask = answer && maskFor(answer)
   const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '')
   app.route({
     method,
@@ -48,6 +55,7 @@ export function route(
       summary,
       operationId: id,
       tags: [collectionOf(url)],
+      security: [{ account: scopes }],
       ...(body ? { body, consumes: [FORM] } : {}),
       ...(query ? { querystring: query } : {}),
       ...(method === 'POST' ? { headers: IdempotencyHeader } : {}),
@@ -59,10 +67,14 @@ export function route(
         default: { ...ErrorBody, description: 'Refused: see `code`.' },
       },
     },
+    onRequest: (request, _reply, done) => done(scopeRefusal(request, scopes)),
     handler: async (request, reply) => {
       const result = await handler(request, reply)
       reply.code(status)
-      return status === 204 ? reply.send() : result
+      if (status === 204) return reply.send()
+      if (!mask || request.caller.scopes.has('pii')) return result
+      // Pages are written by hand where they are read often.
+      return mask(typeof result === 'string' ? JSON.parse(result) : result)
     },
   })
 }

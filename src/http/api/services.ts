@@ -8,7 +8,7 @@ import type { HttpContext } from '../context.ts'
 import { ClearableText, parseForm } from './form.ts'
 import { once } from './idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './page.ts'
-import { DateTime, Nullable, OneOf, presentDate, SidOf, Url } from './present.ts'
+import { DateTime, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 
 const CallbackUrl = (description: string) =>
@@ -36,8 +36,8 @@ const ServiceUpdate = Type.Object({ UniqueName: Type.Optional(UniqueName), ...se
 const ServiceBody = Type.Object({
   sid: SidOf('KS'),
   account_sid: SidOf('AC'),
-  chat_instance_sid: Nullable(Type.String()),
-  unique_name: Type.String(),
+  chat_instance_sid: Nullable(Plain),
+  unique_name: Plain,
   default_ttl: Type.Integer(),
   callback_url: Nullable(Url),
   geo_match_level: OneOf(['country', 'area-code', 'extended-area-code', 'overlay', 'radius']),
@@ -88,7 +88,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     app,
     'POST',
     '/Services',
-    { summary: 'Create a service', body: ServiceCreate, answer: ServiceBody, status: 201 },
+    { summary: 'Create a service', scope: 'services:write', body: ServiceCreate, answer: ServiceBody, status: 201 },
     (request) =>
       once(request, async (trx) => {
         const params = parseForm(ServiceCreate, formOf(request), 'create')
@@ -101,7 +101,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     app,
     'GET',
     '/Services',
-    { summary: 'List services', query: PageQuery, answer: PageOf('services', ServiceBody) },
+    { summary: 'List services', scope: 'services:read', query: PageQuery, answer: PageOf('services', ServiceBody) },
     async (request) => {
       const query = parsePage(queryOf(request))
       const found = await services.listServices(store, request.caller.account_sid, query.request)
@@ -113,7 +113,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     app,
     'GET',
     '/Services/:ServiceSid',
-    { summary: 'Fetch a service by SID or unique name', answer: ServiceBody },
+    { summary: 'Fetch a service by SID or unique name', scope: 'services:read', answer: ServiceBody },
     async (request) => present(await getServiceBySidOrName(context, request)),
   )
 
@@ -121,7 +121,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     app,
     'POST',
     '/Services/:ServiceSid',
-    { summary: 'Update a service', body: ServiceUpdate, answer: ServiceBody },
+    { summary: 'Update a service', scope: 'services:write', body: ServiceUpdate, answer: ServiceBody },
     async (request) => {
       const service = await getService(context, request)
       return await once(request, async (trx) => {
@@ -136,7 +136,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
     app,
     'DELETE',
     '/Services/:ServiceSid',
-    { summary: 'Delete a service with all that is in it', status: 204 },
+    { summary: 'Delete a service with all that is in it', scope: 'services:write', status: 204 },
     async (request) => {
       await services.deleteService(request.store, await getService(context, request))
     },

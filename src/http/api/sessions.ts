@@ -10,7 +10,7 @@ import type { HttpContext } from '../context.ts'
 import { DateParameter, parseForm } from './form.ts'
 import { once } from './idempotency.ts'
 import { PageOf, PageQuery, parsePage, writePage } from './page.ts'
-import { DateTime, Nullable, OneOf, SidOf, Url } from './present.ts'
+import { DateTime, Nullable, OneOf, Plain, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
 import { presentSession, writeSession } from './session-body.ts'
@@ -46,14 +46,14 @@ const SessionUpdate = Type.Object(changeable)
 const SessionBody = Type.Object({
   service_sid: SidOf('KS'),
   status: OneOf(STATUSES),
-  unique_name: Nullable(Type.String()),
+  unique_name: Nullable(Plain),
   date_started: Nullable(DateTime),
   date_ended: Nullable(DateTime),
   date_last_interaction: Nullable(DateTime),
   date_expiry: Nullable(DateTime),
   ttl: Type.Integer(),
   mode: OneOf(MODES),
-  closed_reason: Nullable(Type.String()),
+  closed_reason: Nullable(Plain),
   sid: SidOf('KC'),
   date_updated: DateTime,
   date_created: DateTime,
@@ -106,7 +106,7 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'POST',
     COLLECTION,
-    { summary: 'Create a session', body: SessionCreate, answer: SessionBody, status: 201 },
+    { summary: 'Create a session', scope: 'sessions:write', body: SessionCreate, answer: SessionBody, status: 201 },
     async (request) => {
       const service = await getService(context, request)
       return await once(request, async (trx) => {
@@ -121,7 +121,7 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'GET',
     COLLECTION,
-    { summary: 'List sessions', query: PageQuery, answer: PageOf('sessions', SessionBody) },
+    { summary: 'List sessions', scope: 'sessions:read', query: PageQuery, answer: PageOf('sessions', SessionBody) },
     async (request, reply) => {
       const scope = getScope(request)
       const query = parsePage(queryOf(request))
@@ -142,7 +142,7 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'GET',
     `${COLLECTION}/:SessionSid`,
-    { summary: 'Fetch a session by SID or unique name', answer: SessionBody },
+    { summary: 'Fetch a session by SID or unique name', scope: 'sessions:read', answer: SessionBody },
     async (request) => present(await getSessionBySidOrName(context, request)),
   )
 
@@ -150,7 +150,12 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'POST',
     `${COLLECTION}/:SessionSid`,
-    { summary: 'Update, close or re-open a session', body: SessionUpdate, answer: SessionBody },
+    {
+      summary: 'Update, close or re-open a session',
+      scope: 'sessions:write',
+      body: SessionUpdate,
+      answer: SessionBody,
+    },
     async (request) => {
       const service = await getService(context, request)
       const { SessionSid } = request.params as { SessionSid: string }
@@ -168,7 +173,7 @@ function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
     app,
     'DELETE',
     `${COLLECTION}/:SessionSid`,
-    { summary: 'Delete a session with all that is in it', status: 204 },
+    { summary: 'Delete a session with all that is in it', scope: 'sessions:write', status: 204 },
     async (request) => {
       const service = await getService(context, request)
       const { SessionSid } = request.params as { SessionSid: string }
