@@ -16,6 +16,7 @@ import { s5Expiry } from './s5-expiry.ts'
 import { s6LateReply } from './s6-late-reply.ts'
 import { s7Calls } from './s7-calls.ts'
 import { s7Texts } from './s7-texts.ts'
+import { s8Nowhere } from './s8-nowhere.ts'
 import { s9Failures } from './s9-failures.ts'
 import { s10Repeats } from './s10-repeats.ts'
 import { readCommandLine, refuse } from './support/command-line.ts'
@@ -24,7 +25,19 @@ import { x3KeyRotation } from './x3-key-rotation.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
-  ...[s1Pairs, s2Model, s3History, s4Closes, s5Expiry, s6LateReply, s7Calls, s7Texts, s9Failures, s10Repeats],
+  ...[
+    s1Pairs,
+    s2Model,
+    s3History,
+    s4Closes,
+    s5Expiry,
+    s6LateReply,
+    s7Calls,
+    s7Texts,
+    s8Nowhere,
+    s9Failures,
+    s10Repeats,
+  ],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts, c6Tarpit],
   ...[x1SignIn, x3KeyRotation],

@@ -1,8 +1,9 @@
 import type { Proof } from './proof.ts'
 import { PLANTED, TEXT_BREAKS } from './s7/text-breaks.ts'
-import { copyWithProof, runTexts } from './s7/text-children.ts'
+import { runTexts } from './s7/text-children.ts'
 import type { TextOutcome } from './s7/text-rounds.ts'
 import { TEXT_PLACES } from './s7/text-taps.ts'
+import { copyWithProof } from './support/broken-copy.ts'
 import { inScope } from './support/scope.ts'
 
 /**

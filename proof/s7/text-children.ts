@@ -1,8 +1,6 @@
 import { fork } from 'node:child_process'
-import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Break, copyProgram, PROGRAM } from '../support/broken-copy.ts'
-import type { Scope } from '../support/scope.ts'
+import { PROGRAM } from '../support/broken-copy.ts'
 import type { ChildMessage } from './text-child.ts'
 import { addOutcomes, emptyOutcome, type RoundsOptions, type TextOutcome } from './text-rounds.ts'
 
@@ -58,13 +56,4 @@ async function runChild(root: string, options: RoundsOptions, progress: (interac
   })
   if (outcome) return outcome
   throw new Error(failure ?? `the run of the texts ended with ${code}: ${errors.join('').slice(-2000)}`)
-}
-
-/** The program with what measures it, to be run with passages of it replaced. */
-export function copyWithProof(scope: Scope, breaks: Break[]): string {
-  const root = copyProgram(scope, breaks)
-  for (const part of ['proof', 'test/support', 'tsconfig.json']) {
-    cpSync(join(PROGRAM, part), join(root, part), { recursive: true })
-  }
-  return root
 }

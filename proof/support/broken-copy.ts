@@ -30,6 +30,15 @@ export function copyProgram(scope: Scope, breaks: Break[]): string {
   return folder
 }
 
+/** The program with what measures it, to be run with passages of it replaced. */
+export function copyWithProof(scope: Scope, breaks: Break[]): string {
+  const root = copyProgram(scope, breaks)
+  for (const part of ['proof', 'test/support', 'tsconfig.json']) {
+    cpSync(join(PROGRAM, part), join(root, part), { recursive: true })
+  }
+  return root
+}
+
 /** Which program a server is to run: the real one, or for a control a copy. */
 export const programWith = (scope: Scope, breaks: Break[] | undefined): { folder?: string } =>
   breaks ? { folder: copyProgram(scope, breaks) } : {}

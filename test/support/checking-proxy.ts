@@ -95,8 +95,7 @@ function check(checks: Check[], incoming: IncomingMessage, { status, type = '' }
   const where = `${method} ${path} → ${status}`
   if (!/^\/(v1|maskline)\//.test(path) || method === 'OPTIONS' || method === 'HEAD') return []
   const known = checks.find((candidate) => candidate.method === method && candidate.path.test(path))
-  if (!known)
-    return status === 401 || status === 404 || status === 405 || status === 400 ? [] : [`${where}: no such operation`]
+  if (!known) return [400, 401, 403, 404, 405].includes(status) ? [] : [`${where}: no such operation`]
   const responses = known.responses
   if (!responses.has(String(status)) && status < 400) return [`${where}: no such answer`]
   const validate = responses.get(String(status)) ?? responses.get('default')

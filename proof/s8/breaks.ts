@@ -1,0 +1,73 @@
+import type { Finding } from '../../test/support/nowhere.ts'
+import type { Break } from '../support/broken-copy.ts'
+
+/** One filter after the other is taken away, and each has to be missed: by what is found then. */
+export type Missed = Break & { what: string; shows: (finding: Finding) => boolean }
+
+export const BREAKS: Missed[] = [
+  {
+    what: 'services of every account',
+    file: 'core/services.ts',
+    passage: 'return service?.account_sid === account_sid ? service : undefined',
+    becomes: 'return service',
+    shows: ({ by, operation }) => by === 'another account' && operation.includes('Services'),
+  },
+  {
+    what: 'keys of every account',
+    file: 'core/api-keys.ts',
+    passage: "activeKeys(store, account_sid).where('sid', '=', sid)",
+    becomes: "store.db.selectFrom('api_keys').selectAll().where('date_revoked', 'is', null).where('sid', '=', sid)",
+    shows: ({ by, operation }) => by === 'another account' && operation.includes('Keys'),
+  },
+  {
+    what: 'sessions of every service',
+    file: 'core/sessions.ts',
+    passage: "sessionsOf(store, service_sid).where('sid', '=', sid)",
+    becomes: "store.db.selectFrom('sessions').selectAll().where('sid', '=', sid)",
+    shows: ({ by, operation }) => by === 'another parent' && operation.endsWith('/Sessions/{SessionSid}'),
+  },
+  {
+    what: 'participants of every session',
+    file: 'core/participants.ts',
+    passage:
+      "participantsOf(store, service_sid, session_sid).where('sid', '=', sid).executeTakeFirst()\n  return row &&",
+    becomes:
+      "store.db.selectFrom('participants').selectAll().where('sid', '=', sid).executeTakeFirst()\n  return row &&",
+    shows: ({ by, operation }) => by === 'another parent' && operation.endsWith('/Participants/{ParticipantSid}'),
+  },
+  {
+    what: 'recordings that were deleted',
+    file: 'core/recordings.ts',
+    passage: "    .where('recordings.delete_at', 'is', null)\n",
+    becomes: '',
+    shows: ({ by, operation }) => by === 'deleted' && operation.includes('/Recordings/'),
+  },
+  {
+    what: 'another word for a session that is not there',
+    file: 'http/api/sessions.ts',
+    passage: '  if (!session) throw notFound(request)\n  return session\n',
+    becomes: '  if (!session) throw new ProxyError(80409)\n  return session\n',
+    shows: ({ by, operation }) => by === 'no such SID' && operation.includes('/Participants'),
+  },
+  {
+    what: 'keys that were revoked',
+    file: 'core/accounts.ts',
+    passage: "      .where('k.date_revoked', 'is', null)\n",
+    becomes: '',
+    shows: ({ by }) => by === 'no credentials',
+  },
+  {
+    what: 'keys without the scope',
+    file: 'http/api/auth.ts',
+    passage: 'scopes.every((scope) => caller.scopes.has(scope)) ? undefined : new ProxyError(20006)',
+    becomes: 'undefined',
+    shows: ({ by }) => by === 'no scope',
+  },
+  {
+    what: 'accounts that are suspended',
+    file: 'http/api/auth.ts',
+    passage: "  if (caller.account_status !== 'active') throw new ProxyError(20005)\n",
+    becomes: '',
+    shows: ({ by }) => by === 'suspended account',
+  },
+]
