@@ -146,24 +146,30 @@ export function createAuthenticator(store: Store, now: () => number = Date.now) 
 type Known = { caller: Caller; digests: [Buffer, Buffer] }
 
 /**
- * For a name that nobody has, as much is looked up, and a row of the same size comes back with digests that nothing fits:
- * a row more or less can be told by the time it takes.
+ * For a name that nobody has, the one before it is read, and a row of the same size comes back with digests that nothing fits:
+ * a row that is found can be told from none by the time it takes.
  */
 async function findCredentials(store: Store, username: string, nobody: Buffer): Promise<Known> {
   type Row = { sid: string; status: Account['status']; first: Buffer; second: Buffer; type: KeyType; scopes: string[] }
   const asked = sql`(select ${username}::text as name, ${nobody}::bytea as digest) asked`
-  const caller = sql`coalesce(a.sid, asked.name) as sid, coalesce(a.status, 'suspended') as status`
   const isKey = isSid('SK', username)
   const found = isKey
     ? sql<Row>`
-        select ${caller}, coalesce(k.secret_digest, asked.digest) as first, asked.digest as second,
+        select case when fits then a.sid else asked.name end as sid, coalesce(a.status, 'suspended') as status,
+          case when fits then k.secret_digest else asked.digest end as first, asked.digest as second,
           coalesce(k.type, 'restricted') as type, coalesce(k.scopes, '{}') as scopes
-        from ${asked} left join api_keys k on k.sid = asked.name and k.date_revoked is null
-        left join accounts a on a.sid = coalesce(k.account_sid, asked.name)`
+        from ${asked}
+        left join lateral (select *, sid = asked.name and date_revoked is null as fits from api_keys
+          where sid <= asked.name order by sid desc limit 1) k on true
+        left join accounts a on a.sid = k.account_sid`
     : sql<Row>`
-        select ${caller}, coalesce(a.auth_token_digest, asked.digest) as first,
-          coalesce(a.secondary_auth_token_digest, asked.digest) as second, 'main' as type, '{}'::text[] as scopes
-        from ${asked} left join accounts a on a.sid = asked.name`
+        select asked.name as sid, coalesce(a.status, 'suspended') as status,
+          case when fits then a.auth_token_digest else asked.digest end as first,
+          coalesce(case when fits then a.secondary_auth_token_digest end, asked.digest) as second,
+          'main' as type, '{}'::text[] as scopes
+        from ${asked}
+        left join lateral (select *, sid = asked.name as fits from accounts
+          where sid <= asked.name order by sid desc limit 1) a on true`
   const [row] = (await found.execute(store.db)).rows
   assert(row)
   const known: Caller = {
