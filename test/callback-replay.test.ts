@@ -232,7 +232,9 @@ test('the endpoints of an account are listed with their health, those first that
   await server.post('/maskline/v1/Callbacks/Replay', { ServiceSid: service.sid })
   const endpoints = async () =>
     (await server.get('/maskline/v1/CallbackEndpoints')).body.callback_endpoints as Record<string, unknown>[]
-  await eventually(async () => (await endpoints())[0]?.endpoint === broken.url, 'the failure is known')
+  const isKnown = async () =>
+    (await endpoints())[0]?.endpoint === broken.url && (await endpoints())[0]?.health === 'failing'
+  await eventually(isKnown, 'the failure is known')
   const [first, ...others] = await endpoints()
   assert.deepEqual([first?.health, first?.failures, first?.date_opened], ['failing', 1, null])
   const healthy = others.filter(({ endpoint }) => endpoint === fine.url)
