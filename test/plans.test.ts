@@ -5,10 +5,13 @@ import pg from 'pg'
 import { createApiKey, listApiKeys } from '../src/core/api-keys.ts'
 import { chainDeeds, findHead, purgeAuditLog } from '../src/core/audit-chain.ts'
 import { listNewest, readWholeLog } from '../src/core/audit-list.ts'
+import { forgetBriefBodies, purgeBodies } from '../src/core/bodies.ts'
 import { createCallbackHealth, endpointOf } from '../src/core/callback-health.ts'
 import { claimCallbacks, claimProbe } from '../src/core/callbacks.ts'
+import { setLegalHold } from '../src/core/legal-hold.ts'
 import { forgetExpiredMedia } from '../src/core/media.ts'
 import { listInventory } from '../src/core/phone-numbers.ts'
+import { subjectOf } from '../src/core/privacy/subject.ts'
 import { purgeOldRecords } from '../src/core/retention.ts'
 import { sweepExpiredSessions } from '../src/core/session-state.ts'
 import { purgeClosedSessions } from '../src/core/sessions.ts'
@@ -16,6 +19,7 @@ import { isSid } from '../src/core/sid.ts'
 import { createSignIns } from '../src/core/sign-ins.ts'
 import { renewClaims } from '../src/db/statements/claim-interactions.ts'
 import { exchangeCounts } from '../src/db/statements/exchange-counts.ts'
+import { type Conversation, heard, newPerson } from './support/conversation.ts'
 import { liveIn } from './support/lived-in.ts'
 import { fillWithMany } from './support/many-rows.ts'
 import { findGrowing, indexesOf, plansOf, type Statement, watchStatements } from './support/plans.ts'
@@ -266,6 +270,7 @@ async function doEverything(t: TestContext, server: TestServer) {
   await breakEndpoint(server)
   await renewClaims(store.pool, [{ service_sid: service.sid, sid: 'KI0' }], 25)
   await sweepExpiredSessions(store, 10)
+  await manageWhatIsKept(server, talk)
   await purgeClosedSessions(store, 10)
   await forgetExpiredMedia(store)
   await purgeOldRecords(store)
@@ -319,6 +324,31 @@ async function breakEndpoint(server: TestServer) {
   health.note(where, 'answered')
   await health.exchange(store)
   await claimCallbacks(store, { limit: 10, busy_hosts: [], some_wait: true })
+}
+
+/** Retention, legal hold, and all that is done about one person. */
+async function manageWhatIsKept(server: TestServer, { alice, bob }: Conversation) {
+  const { store, post, account } = server
+  await post('/maskline/v1/Settings', { SessionRetention: '80', BodyRetention: '1' })
+  await purgeBodies(store, Date.now() + 2 * 86_400_000)
+  await post('/maskline/v1/Settings', { BodyRetention: '0' })
+  await server.text(alice.identifier, alice.proxy, 'Briefly')
+  await heard(server, bob, 'Briefly')
+  await forgetBriefBodies(store)
+  const subject = subjectOf(store, account.sid, alice.identifier)
+  for (const hold of ['on', 'off'] as const) await setLegalHold(store, account.sid, subject, hold)
+  const stranger = newPerson()
+  await server.text(stranger, alice.proxy, 'Anybody?')
+  for (const Identifier of [bob.identifier, stranger]) {
+    for (const [what, params] of [
+      ['Export', { Identifier }],
+      ['Erase', { Identifier, DryRun: 'true' }],
+      ['Erase', { Identifier }],
+    ] as const) {
+      const answer = await post(`/maskline/v1/Privacy/${what}`, params)
+      assert.equal(answer.status, 200, answer.text)
+    }
+  }
 }
 
 test('every statement finds what it needs by an index, at a cost that does not grow with the tables', async () => {

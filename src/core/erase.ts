@@ -1,12 +1,13 @@
-import { sql } from 'kysely'
+import { type SqlBool, sql } from 'kysely'
 import type { Store } from './store.ts'
 
-type Erased = { service_sid: string; session_sid: string; sid?: string }
+type Session = { service_sid: string; session_sid: string; sid?: string }
+type Erased = Session | { service_sid: string; sids: string[] }
 
 /**
- * Deletes a session's interactions, or one of them, with all that hangs on them. Of what a carrier brought there remains
- * that it came, without a word of what it was: carriers repeat events, and a repeat must not count as new, least of all
- * when somebody else has the pair by then. Returns how many there were.
+ * Deletes a session's interactions, one of them, or some that have no session, with all that hangs on them. Of what a
+ * carrier brought there remains that it came, without a word of what it was: carriers repeat events, and a repeat must not
+ * count as new, least of all when somebody else has the pair by then. Returns how many there were.
  */
 export async function eraseInteractions(db: Store['db'], what: Erased): Promise<number> {
   const remembered = await db
@@ -15,6 +16,11 @@ export async function eraseInteractions(db: Store['db'], what: Erased): Promise<
       session_sid: null,
       outcome: 'deleted',
       data_sealed: null,
+      sender_sealed: null,
+      sender_hash: null,
+      recipient_sealed: null,
+      recipient_hash: null,
+      geography: null,
       num_media: 0,
       inbound_participant_sid: null,
       inbound_resource_sid: null,
@@ -29,21 +35,32 @@ export async function eraseInteractions(db: Store['db'], what: Erased): Promise<
       due_at: null,
       date_updated: sql`now()`,
     })
-    .where('service_sid', '=', what.service_sid)
-    .where('session_sid', '=', what.session_sid)
+    .where(these(what))
     .where('event_id', 'is not', null)
-    .$if(what.sid !== undefined, (query) => query.where('sid', '=', what.sid ?? ''))
     .returning('sid')
     .execute()
-  const deleted = await db
-    .deleteFrom('interactions')
-    .where('service_sid', '=', what.service_sid)
-    .where('session_sid', '=', what.session_sid)
-    .$if(what.sid !== undefined, (query) => query.where('sid', '=', what.sid ?? ''))
-    .returning('sid')
-    .execute()
+  const gone = db.deleteFrom('interactions').where(these(what)).where('outcome', '!=', 'deleted')
+  const deleted = await gone.returning('sid').execute()
   await deleteBelongings(db, what.service_sid, [...remembered, ...deleted])
   return remembered.length + deleted.length
+}
+
+function these(what: Erased) {
+  const ofService = sql<SqlBool>`service_sid = ${what.service_sid}`
+  if ('sids' in what) return sql<SqlBool>`${ofService} and session_sid is null and sid in (${sql.join(what.sids)})`
+  const inSession = sql<SqlBool>`${ofService} and session_sid = ${what.session_sid}`
+  return what.sid === undefined ? inSession : sql<SqlBool>`${inSession} and sid = ${what.sid}`
+}
+
+/** The SIDs of rows, by the service that owns them: what is deleted together. */
+export function byService(rows: { service_sid: string; sid: string }[]): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const { service_sid, sid } of rows) {
+    const sids = found.get(service_sid) ?? []
+    sids.push(sid)
+    found.set(service_sid, sids)
+  }
+  return found
 }
 
 /** What hangs on interactions that are gone. */

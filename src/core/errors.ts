@@ -143,7 +143,11 @@ export const CATALOGUE = {
   80612: error(400, 'api', 'This identifier was removed from the session and cannot return. Create another session.'),
   80613: error(400, 'both', 'The carrier refused the request.'),
   80614: warning(400, 'event', 'Session {session} has no partner for participant {participant}. Add one.'),
-  80615: error(403, 'api', 'This account is under legal hold, so its records cannot be deleted.'),
+  80615: error(
+    403,
+    'api',
+    'These records are under legal hold and cannot be deleted until the operator of this server lifts it.',
+  ),
   80616: error(400, 'api', '{identifier} does not suit the mode of session {session}. Use a session of another Mode.'),
   80617: error(500, 'both', 'A contact centre uses this number and is not set up correctly.'),
   80618: error(400, 'event', 'The chat side of this service is not set up correctly.'),

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
 import { audit } from './audit.ts'
+import { isBrief } from './bodies.ts'
 import { eraseInteractions } from './erase.ts'
 import { ProxyError } from './errors.ts'
 import { type NewEvent, recordEvent } from './events.ts'
+import { heldInteraction, refuseHeld } from './legal-hold.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { isLive, lockSession } from './session-state.ts'
 import { newSid } from './sid.ts'
@@ -77,6 +79,10 @@ export async function deleteInteraction(
 ): Promise<boolean> {
   const { service_sid, session_sid } = scope
   return await inTransaction(store, async (trx) => {
+    const held = interactionsOf(trx, service_sid, session_sid)
+      .where('sid', '=', sid)
+      .where(heldInteraction('interactions'))
+    await refuseHeld(held)
     if ((await eraseInteractions(trx.db, { service_sid, session_sid, sid })) === 0) return false
     const service = { account_sid: scope.account_sid, service_sid }
     await audit(trx, { action: 'interaction.delete', ...service, resource_sid: sid, details: { session_sid } })
@@ -125,6 +131,7 @@ export async function createMessageInteraction(
         outbound_carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
         outbound_participant_sid: participant.sid,
         outbound_number: participant.proxy_identifier,
+        is_brief: isBrief(service.account_sid),
         stage: 'send',
         due_at: sql`now() + make_interval(secs => ${due_in_s})`,
       })

@@ -3,6 +3,7 @@ import type { Interaction, Media } from '../db/schema.ts'
 import { type Carrier, CarrierError } from './carrier.ts'
 import { recordEvent } from './events.ts'
 import { listMedia, type MediaItem, openMediaSource } from './interactions.ts'
+import { heldInteraction } from './legal-hold.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -110,6 +111,17 @@ export async function forgetExpiredMedia(store: Store): Promise<number> {
     .updateTable('media')
     .set({ bytes_sealed: null, expires_at: null, state: 'lost' })
     .where('expires_at', '<=', sql<Date>`now()`)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('interactions')
+            .select('interactions.sid')
+            .whereRef('interactions.service_sid', '=', 'media.service_sid')
+            .whereRef('interactions.sid', '=', 'media.interaction_sid')
+            .where(heldInteraction('interactions')),
+        ),
+      ),
+    )
     .executeTakeFirst()
   return Number(numUpdatedRows)
 }

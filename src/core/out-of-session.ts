@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Interaction, Participant, Session } from '../db/schema.ts'
+import { isBrief } from './bodies.ts'
 import { deleteBelongings } from './erase.ts'
 import { type ErrorCode, ProxyError } from './errors.ts'
 import { recordEvent } from './events.ts'
@@ -126,6 +127,8 @@ export async function replyOutOfSession(
         outbound_carrier_sid: number.carrier_sid,
         outbound_number: reply.from,
         recipient_sealed: trx.keys.seal(`${sid}/recipient`, reply.to),
+        recipient_hash: trx.keys.blindIndex(reply.to),
+        is_brief: isBrief(message.account_sid),
         stage: 'send' as const,
         due_at: sql<Date>`now()`,
       }

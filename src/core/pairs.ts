@@ -15,10 +15,7 @@ import type { Store } from './store.ts'
 export type NamedNumber = { proxy_identifier?: string | undefined; proxy_identifier_sid?: string | undefined }
 
 /** A participant but for the number. */
-export type NumberlessParticipant = Omit<
-  Participant,
-  'proxy_identifier' | 'proxy_identifier_sid' | 'date_deleted' | 'date_released' | 'date_created' | 'date_updated'
->
+export type NumberlessParticipant = Omit<Participant, 'proxy_identifier' | 'proxy_identifier_sid' | `date_${string}`>
 
 /**
  * Tries to take a (number, person) pair: the unique index decides. The number's row is held against leaving the pool

@@ -5,6 +5,7 @@ import { type Carrier, CarrierError, type FinishedRecording, type RecordingPlace
 import type { Carriers } from './carriers.ts'
 import { ProxyError } from './errors.ts'
 import { recordEvent } from './events.ts'
+import { heldInteraction, refuseHeld } from './legal-hold.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { isSid, newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
@@ -64,20 +65,26 @@ async function findOwner(trx: Store, about: { service_sid: string; sid: string; 
   const interaction = await trx.db
     .selectFrom('interactions')
     .select(['account_sid', 'outcome', 'carrier_sid', 'outbound_carrier_sid'])
+    .select(isOfErased.as('is_of_erased'))
     .where('service_sid', '=', service_sid)
     .where('sid', '=', sid)
     .forShare()
     .executeTakeFirst()
   if (interaction) {
-    const { account_sid, outcome } = interaction
+    const { account_sid, outcome, is_of_erased } = interaction
     const isTheirs = [interaction.carrier_sid, interaction.outbound_carrier_sid].includes(carrier_sid)
-    return isTheirs ? { account_sid, is_gone: outcome === 'deleted' } : undefined
+    return isTheirs ? { account_sid, is_gone: outcome === 'deleted' || is_of_erased } : undefined
   }
   const carrier = await findAccount(trx, 'carriers', carrier_sid)
   const service = await findAccount(trx, 'services', service_sid)
   const isTheirs = carrier && (!service || service.account_sid === carrier.account_sid)
   return isTheirs ? { account_sid: carrier.account_sid, is_gone: true } : undefined
 }
+
+/** A call goes on when one of the two is erased, and its recording comes after it. */
+const isOfErased = sql<boolean>`exists (
+  select from participants p where p.service_sid = interactions.service_sid and p.date_erased is not null
+    and p.sid in (interactions.inbound_participant_sid, interactions.outbound_participant_sid))`
 
 const findAccount = (trx: Store, table: 'carriers' | 'services', sid: string) =>
   trx.db.selectFrom(table).select('account_sid').where('sid', '=', sid).executeTakeFirst()
@@ -115,6 +122,7 @@ export const findRecording = (store: Store, scope: RecordingScope, sid: string):
 export async function deleteRecording(store: Store, scope: RecordingScope, sid: string): Promise<boolean> {
   const found = await findRecording(store, scope, sid)
   if (!found) return false
+  await refuseHeld(inScope(store, scope).where('recordings.sid', '=', sid).where(heldInteraction('interactions')))
   return await inTransaction(store, async (trx) => {
     const { numUpdatedRows } = await trx.db
       .updateTable('recordings')

@@ -1,7 +1,9 @@
-import { sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { audit } from './audit.ts'
 import { forgetPairs } from './cool-down.ts'
-import { deleteBelongings } from './erase.ts'
+import { byService, deleteBelongings } from './erase.ts'
+import { keepingAccounts } from './kept-days.ts'
+import { heldInteraction } from './legal-hold.ts'
 import { inTransaction, type Store } from './store.ts'
 
 const BATCH = 1000
@@ -17,8 +19,25 @@ const COUNTS_KEPT = '1 minute'
 /** No callback waits for an endpoint for so long. */
 const ENDPOINTS_KEPT = '7 days'
 
-/** Deletes what no session owns once it is as old as closed sessions may get: events, attempts, messages of strangers. */
-export async function purgeOldRecords(store: Store): Promise<void> {
+/** What no session owns, and what of it is over: messages of strangers first, with what hangs on them. */
+const OWNERLESS: {
+  table: 'interactions' | 'callbacks' | 'callback_attempts' | 'events'
+  isOver: RawBuilder<SqlBool>
+}[] = [
+  {
+    table: 'interactions',
+    isOver: sql`session_sid is null and due_at is null and not ${heldInteraction('interactions')}`,
+  },
+  { table: 'callbacks', isOver: sql`due_at is null` },
+  { table: 'callback_attempts', isOver: sql`true` },
+  { table: 'events', isOver: sql`true` },
+]
+
+/**
+ * Deletes what no session owns once it is as old as closed sessions of its account may get: events, attempts, messages of
+ * strangers. Returns how many rows of these it found, which is a batch of each at most.
+ */
+export async function purgeOldRecords(store: Store): Promise<number> {
   const { db } = store
   await sql`delete from idempotency_keys where date_created < now() - ${IDEMPOTENCY_KEYS_KEPT}::interval`.execute(db)
   await sql`delete from interactions where outcome = 'deleted' and session_sid is null
@@ -26,34 +45,30 @@ export async function purgeOldRecords(store: Store): Promise<void> {
   await sql`delete from request_counts where date_told < now() - ${COUNTS_KEPT}::interval`.execute(db)
   await sql`delete from callback_endpoints where date_updated < now() - ${ENDPOINTS_KEPT}::interval`.execute(db)
   await forgetPairs(store)
-  const { retention_days } = store.rules
-  if (retention_days === 0) return
-  const old = sql<Date>`now() - make_interval(days => ${retention_days})`
-  const strangers = await db
-    .selectFrom('interactions')
-    .select(['account_sid', 'service_sid', 'sid'])
-    .where('session_sid', 'is', null)
-    .where('due_at', 'is', null)
-    .where('date_created', '<', old)
-    .limit(BATCH)
-    .execute()
-  for (const { account_sid, service_sid, sid } of strangers) {
-    await inTransaction(store, async (trx) => {
-      const { db } = trx
-      await db.deleteFrom('interactions').where('service_sid', '=', service_sid).where('sid', '=', sid).execute()
-      await deleteBelongings(db, service_sid, [{ sid }])
-      await audit(trx, { action: 'interaction.delete', account_sid, service_sid, resource_sid: sid })
-    })
-  }
-  await inTransaction(store, async (trx) => {
-    const isOld = trx.db.deleteFrom('callbacks').where('due_at', 'is', null).where('date_created', '<', old)
-    const details = { callbacks: await howMany(isOld), callback_attempts: 0, events: 0 }
-    for (const table of ['callback_attempts', 'events'] as const) {
-      details[table] = await howMany(trx.db.deleteFrom(table).where('date_created', '<', old))
+  let most = 0
+  for (const { table, isOver } of OWNERLESS) {
+    let found = 0
+    for await (const accounts of keepingAccounts(store)) {
+      const { rows } = await sql<{ service_sid: string; sid: string }>`
+        select old.service_sid, old.sid from ${accounts}, lateral (
+          select service_sid, sid from ${sql.table(table)}
+          where account_sid = a.sid and ${isOver} and date_created < now() - make_interval(days => a.days)
+          order by date_created limit ${BATCH}) old
+        limit ${BATCH - found}`.execute(db)
+      for (const [service_sid, sids] of byService(rows)) await deleteRows(store, table, service_sid, sids)
+      found += rows.length
+      if (found >= BATCH) break
     }
-    if (Object.values(details).some((many) => many > 0)) await audit(trx, { action: 'records.purge', details })
-  })
+    most = Math.max(most, found)
+  }
+  return most
 }
 
-const howMany = async (deletion: { executeTakeFirst(): Promise<{ numDeletedRows: bigint }> }) =>
-  Number((await deletion.executeTakeFirst()).numDeletedRows)
+const deleteRows = (store: Store, table: (typeof OWNERLESS)[number]['table'], service_sid: string, sids: string[]) =>
+  inTransaction(store, async (trx) => {
+    const { db } = trx
+    await db.deleteFrom(table).where('service_sid', '=', service_sid).where('sid', 'in', sids).execute()
+    const gone = sids.map((sid) => ({ sid }))
+    if (table === 'interactions') await deleteBelongings(db, service_sid, gone)
+    await audit(trx, { action: 'records.purge', service_sid, details: { [table]: sids.length } })
+  })

@@ -7,6 +7,7 @@ import { checkCallbackUrl } from './callback-url.ts'
 import { type CoolDown, rememberPairs } from './cool-down.ts'
 import { markForDeletion } from './erase.ts'
 import { ProxyError } from './errors.ts'
+import { heldService, refuseHeld } from './legal-hold.ts'
 import { forgetPool } from './number-pools.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { newSid } from './sid.ts'
@@ -141,8 +142,9 @@ export async function deleteService(store: Store, service: Service): Promise<voi
   const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
   await inTransaction(store, async (trx) => {
     const { db } = trx
-    const [held] = await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
-    if (!held) return
+    const [there] = await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
+    if (!there) return
+    await refuseHeld(db.selectFrom('services').select('sid').where('sid', '=', service.sid).where(heldService))
     await rememberPairs(trx, { service_sid: service.sid })
     for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
     await markForDeletion(db, service.sid)

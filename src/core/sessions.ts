@@ -10,6 +10,8 @@ import { audit } from './audit.ts'
 import { rememberPairs } from './cool-down.ts'
 import { eraseInteractions } from './erase.ts'
 import { invalidParameter, ProxyError } from './errors.ts'
+import { keepingAccounts } from './kept-days.ts'
+import { heldSession, refuseHeld } from './legal-hold.ts'
 import { noteReleased } from './number-pools.ts'
 import { mostOf, type Page, type PageRequest, toPage } from './page.ts'
 import { addParticipant } from './participants.ts'
@@ -85,6 +87,7 @@ export async function listSessions(store: Store, scope: SessionScope, page: Page
 export async function deleteSession(store: Store, service_sid: string, sid: string): Promise<boolean> {
   return await inTransaction(store, async (trx) => {
     const { db } = trx
+    await refuseHeld(sessionsOf(trx, service_sid).where('sid', '=', sid).where(heldSession))
     const deleted = await db
       .deleteFrom('sessions')
       .where('service_sid', '=', service_sid)
@@ -110,17 +113,23 @@ export async function deleteSession(store: Store, service_sid: string, sid: stri
   })
 }
 
-/** The sweeper's other step: deletes up to `limit` sessions that closed longer ago than they are kept. */
+/**
+ * The sweeper's other step: deletes up to `limit` sessions that closed longer ago than their account keeps them. Returns
+ * how many it found.
+ */
 export async function purgeClosedSessions(store: Store, limit: number): Promise<number> {
-  const { retention_days } = store.rules
-  if (retention_days === 0) return 0
-  const due = await store.db
-    .selectFrom('sessions')
-    .select(['service_sid', 'sid'])
-    .where('status', '=', 'closed')
-    .where('date_ended', '<', sql<Date>`now() - make_interval(days => ${retention_days})`)
-    .limit(limit)
-    .execute()
-  for (const { service_sid, sid } of due) await deleteSession(store, service_sid, sid)
-  return due.length
+  let found = 0
+  for await (const accounts of keepingAccounts(store)) {
+    const { rows } = await sql<{ service_sid: string; sid: string }>`
+      select old.service_sid, old.sid from ${accounts}, lateral (
+        select service_sid, sid from sessions
+        where account_sid = a.sid and status = 'closed' and date_ended < now() - make_interval(days => a.days)
+          and not ${heldSession}
+        order by date_ended limit ${limit}) old
+      limit ${limit - found}`.execute(store.db)
+    for (const { service_sid, sid } of rows) await deleteSession(store, service_sid, sid)
+    found += rows.length
+    if (found >= limit) break
+  }
+  return found
 }

@@ -27,6 +27,7 @@ export type Schema = {
   audit_log: AuditView
   audit_ends: { place: 'start' | 'head'; position: string; seal: Buffer; proof: Buffer }
   key_uses: { sid: string; date_last_used: Date; address: string }
+  legal_holds: { account_sid: string; identifier_hash: Buffer; date_created: Generated<Date> }
   idempotency_keys: {
     account_sid: string
     key: string
@@ -106,6 +107,8 @@ type AccountTable = Stamps & {
   secondary_auth_token_sealed: Buffer | null
   secondary_auth_token_digest: Buffer | null
   status: Generated<'active' | 'suspended'>
+  retention_days: number | null
+  body_retention_days: number | null
 }
 
 type ApiKeyTable = Stamps & {
@@ -153,6 +156,7 @@ type ServiceTable = Stamps & {
   cool_down_s: number | null
   cool_down_mode: CoolDownMode | null
   intercept_failure: InterceptFailure | null
+  bodies_purged_to: Generated<string>
 }
 
 type PhoneNumberTable = Stamps & {
@@ -199,6 +203,7 @@ type ParticipantTable = Stamps & {
   proxy_identifier_sid: string
   date_deleted: Date | null
   date_released: Date | null
+  date_erased: Date | null
 }
 
 type ReleasedPairTable = {
@@ -246,6 +251,8 @@ type InteractionTable = Stamps & {
   duration_s: number | null
   is_recorded: Generated<boolean>
   answered_at: Date | null
+  is_brief: Generated<boolean>
+  recipient_hash: Buffer | null
 }
 
 type MediaTable = {

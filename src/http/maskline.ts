@@ -12,6 +12,7 @@ import { auditLogRoutes } from './audit-log.ts'
 import { callbackRoutes } from './callbacks.ts'
 import type { HttpContext } from './context.ts'
 import { keyRoutes } from './keys.ts'
+import { privacyRoutes } from './privacy.ts'
 import { recordingRoutes } from './recordings.ts'
 import { revealRoutes } from './reveal.ts'
 import { settingsRoutes } from './settings.ts'
@@ -52,7 +53,7 @@ const presentEvent = (event: Event) => ({
 
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
- * and what is hidden.
+ * what is hidden, and privacy.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -62,6 +63,7 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   callbackRoutes(app, context)
   keyRoutes(app, context)
   revealRoutes(app, context)
+  privacyRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

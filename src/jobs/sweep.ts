@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { forgetBriefBodies, purgeBodies } from '../core/bodies.ts'
 import type { Carriers } from '../core/carriers.ts'
 import { forgetExpiredMedia } from '../core/media.ts'
 import { listToRestore, recordRestored, webhooksOf } from '../core/phone-numbers.ts'
@@ -30,7 +31,10 @@ export function startSweeper(context: SweepContext): { stop(): Promise<void> } {
       if (stopping) return
       const withPurge = Date.now() - purged > PURGE_EVERY_MS
       if (withPurge) purged = Date.now()
-      await sweep(context, withPurge).catch((error) => context.log.error({ err: error }, 'sweeping failed'))
+      const isMore = await sweep(context, withPurge).catch((error) => {
+        context.log.error({ err: error }, 'sweeping failed')
+      })
+      if (isMore) purged = 0
     })
   }, EVERY_MS)
   return {
@@ -42,28 +46,31 @@ export function startSweeper(context: SweepContext): { stop(): Promise<void> } {
   }
 }
 
-/** One round; does nothing when another server is at it. */
-export async function sweep(context: SweepContext, withPurge: boolean): Promise<void> {
+/** One round; does nothing when another server is at it. Returns whether a batch was full, so that there may be more to purge. */
+export async function sweep(context: SweepContext, withPurge: boolean): Promise<boolean> {
   const { store } = context
   const connection = await store.pool.connect()
   try {
     const { rows } = await connection.query("select pg_try_advisory_lock(hashtext('maskline sweep')) as is_mine")
-    if (!rows[0].is_mine) return
+    if (!rows[0].is_mine) return false
     try {
       await sweepExpiredSessions(store, BATCH)
       await restoreNumbers(context)
       await deleteDueRecordings(context)
-      if (withPurge) {
-        await purgeClosedSessions(store, BATCH)
-        await forgetExpiredMedia(store)
-        await purgeOldRecords(store)
-      }
+      await forgetBriefBodies(store)
+      return withPurge && (await purge(store))
     } finally {
       await connection.query("select pg_advisory_unlock(hashtext('maskline sweep'))")
     }
   } finally {
     connection.release()
   }
+}
+
+async function purge(store: Store): Promise<boolean> {
+  await forgetExpiredMedia(store)
+  const found = [await purgeClosedSessions(store, BATCH), await purgeBodies(store), await purgeOldRecords(store)]
+  return found.some((count) => count >= BATCH)
 }
 
 /** Puts back the webhooks of numbers that left their pool. One that is being added to a pool meanwhile calls us again. */

@@ -35,6 +35,7 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   audit_entries_pkey: 'audit_entries ("position")',
   audit_ends_pkey: 'audit_ends (place)',
   key_uses_pkey: 'key_uses (sid)',
+  legal_holds_pkey: 'legal_holds (account_sid, identifier_hash)',
   data_keys_pkey: 'data_keys (id)',
   data_keys_single: "data_keys (purpose) WHERE (purpose <> 'seal'::text)",
 }
@@ -52,6 +53,7 @@ const NOT_NULL = [
 
 const FOREIGN_KEYS = [
   ['api_keys', 'account_sid'],
+  ['legal_holds', 'account_sid'],
   ['carriers', 'account_sid'],
   ['services', 'account_sid'],
   ['phone_numbers', 'account_sid'],

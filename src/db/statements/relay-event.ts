@@ -15,7 +15,9 @@ import { IS_LIVE } from './live-session.ts'
 const text = `
 with clock as (select now() as t),
 service as (
-  select sid, account_sid, intercept_callback_url is not null as is_intercepted, opt_out_words from services where sid = $1
+  select s.sid, s.account_sid, s.intercept_callback_url is not null as is_intercepted, s.opt_out_words,
+         coalesce(a.body_retention_days = 0, false) as is_brief
+  from services s join accounts a on a.sid = s.account_sid where s.sid = $1
 ),
 event as (
   select * from unnest((select $3::text[]), (select $4::bytea[]), (select $5::text[]), (select $6::text[]), (select $7::text[]), (select $8::bytea[]), (select $9::int[]), (select $10::int[]),
@@ -39,7 +41,7 @@ partner as (
     on q.service_sid = $1 and q.session_sid = sender.session_sid and q.sid <> sender.sid and q.date_released is null
 ),
 decision as (
-  select event.*, service.account_sid, service.is_intercepted, sender.sid as sender_sid, sender.session_sid,
+  select event.*, service.account_sid, service.is_intercepted, service.is_brief, sender.sid as sender_sid, sender.session_sid,
          partner.sid as partner_sid, partner.proxy_identifier as partner_number,
          (select n.carrier_sid from phone_numbers n where n.phone_number = split_part(partner.proxy_identifier, ':', -1))
            as partner_carrier,
@@ -61,7 +63,7 @@ inserted as (
     carrier_sid, event_id, dialled_number, sender_sealed, sender_hash, geography,
     inbound_participant_sid, inbound_resource_sid, inbound_resource_status,
     outbound_participant_sid, outbound_number, outbound_carrier_sid, stage, due_at, send_started_at,
-    date_created, date_updated)
+    is_brief, date_created, date_updated)
   select $1, interaction_sid, account_sid, case when outcome = 'relayed' then session_sid end, type, 'inbound', outcome,
     data_sealed, num_media, num_segments, $2, event_id, proxy_identifier,
     case when outcome <> 'relayed' then sender_sealed end, case when outcome <> 'relayed' then identifier_hash end,
@@ -76,7 +78,7 @@ inserted as (
     case when type = 'voice' and outcome = 'relayed' then clock.t + make_interval(secs => watch_s)
          when type = 'message' and outcome in ('relayed', 'out-of-session', 'no-partner') then clock.t end,
     case when type = 'voice' and outcome = 'relayed' and not is_intercepted then clock.t end,
-    clock.t, clock.t
+    is_brief, clock.t, clock.t
   from decision, clock
   order by nth
   on conflict (service_sid, carrier_sid, event_id) where event_id is not null do nothing

@@ -12,6 +12,8 @@ export type Operation = {
   summary: string
   /** What the caller must be allowed; bytes, in which nothing can be hidden, take `pii` too. */
   scope: Scope
+  /** Whether the answer would be empty with people hidden: then it takes `pii`, too. */
+  disclosing?: boolean
   /** Its name in the OpenAPI document, where the path does not say enough: `ListServiceRecording`. */
   id?: string
   body?: TObject
@@ -21,6 +23,8 @@ export type Operation = {
   /** Instead: the content types of an answer that is no JSON. */
   bytes?: string[]
   status?: 200 | 201 | 204
+  /** Not, where a repeat does no harm and an answer is not kept. */
+  keyed?: false
 }
 
 type Method = 'GET' | 'POST' | 'DELETE'
@@ -44,8 +48,9 @@ export function route(
   operation: Operation,
   handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
 ): void {
-  const { summary, scope, id = operationId(method, url), body, query, answer, bytes, status = 200 } = operation
-  const scopes: Scope[] = bytes ? [scope, 'pii'] : [scope]
+  const { summary, scope, id = operationId(method, url), body, query, answer, bytes } = operation
+  const { status = 200, keyed = true, disclosing = Boolean(bytes) } = operation
+  const scopes: Scope[] = disclosing ? [scope, 'pii'] : [scope]
   const mask = answer && maskFor(answer)
   const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '')
   app.route({
@@ -58,7 +63,7 @@ export function route(
       security: [{ account: scopes }],
       ...(body ? { body, consumes: [FORM] } : {}),
       ...(query ? { querystring: query } : {}),
-      ...(method === 'POST' ? { headers: IdempotencyHeader } : {}),
+      ...(method === 'POST' && keyed ? { headers: IdempotencyHeader } : {}),
       ...(names.length > 0
         ? { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }
         : {}),
