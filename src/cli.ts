@@ -7,6 +7,7 @@ import { backupCommands } from './cli/backup.ts'
 import { callbackCommands } from './cli/callbacks.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { fail } from './cli/output.ts'
+import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
 import { VERSION } from './version.ts'
@@ -26,6 +27,7 @@ carrierCommands(program)
 numberCommands(program)
 auditCommands(program)
 callbackCommands(program)
+privacyCommands(program)
 doctorCommand(program)
 
 program.parseAsync().catch(fail)
