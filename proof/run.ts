@@ -21,7 +21,10 @@ import { s9Failures } from './s9-failures.ts'
 import { s10Repeats } from './s10-repeats.ts'
 import { readCommandLine, refuse } from './support/command-line.ts'
 import { x1SignIn } from './x1-sign-in.ts'
+import { x2NothingInClear } from './x2-nothing-in-clear.ts'
 import { x3KeyRotation } from './x3-key-rotation.ts'
+import { x4NothingInLogs } from './x4-nothing-in-logs.ts'
+import { x15Erasure } from './x15-erasure.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
@@ -40,7 +43,7 @@ const PROOFS: Proof[] = [
   ],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts, c6Tarpit],
-  ...[x1SignIn, x3KeyRotation],
+  ...[x1SignIn, x2NothingInClear, x3KeyRotation, x4NothingInLogs, x15Erasure],
 ]
 
 const HELP = `Usage: npm run proof -- [ids] [options]

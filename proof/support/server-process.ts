@@ -15,6 +15,8 @@ export type ProcessOptions = {
   /** Where the program lies; a broken copy for a control. */
   folder?: string
   clock_skew_ms?: number
+  /** Is told every line of its log. */
+  heard?: (line: string) => void
 }
 
 const START_LIMIT_MS = 60_000
@@ -22,7 +24,7 @@ const STOP_LIMIT_MS = 15_000
 
 /** `maskline serve` as a process of its own. Resolves when it is ready; it is stopped by its process id. */
 export async function startServerProcess(scope: Scope, options: ProcessOptions): Promise<ServerProcess> {
-  const { env, folder = PROGRAM, clock_skew_ms = 0 } = options
+  const { env, folder = PROGRAM, clock_skew_ms = 0, heard } = options
   const { PATH = '', HOME = '' } = process.env
   const preloaded = [import.meta.resolve('tsx'), import.meta.resolve('./child.ts')]
   const args = [...preloaded.flatMap((module) => ['--import', module]), join(folder, 'src', 'cli.ts'), 'serve']
@@ -39,7 +41,7 @@ export async function startServerProcess(scope: Scope, options: ProcessOptions):
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   scope.after(() => stop(child, ended))
-  const log = readLog(child)
+  const log = readLog(child, heard)
   const timer = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
   const url = await Promise.race([log.ready, ended]).finally(() => clearTimeout(timer))
   if (!url || child.pid === undefined) throw new Error(`The server did not start:\n${log.lines.join('\n')}`)
@@ -56,7 +58,7 @@ async function stop(child: ChildProcess, ended: Promise<void>) {
 }
 
 /** Its lines as they come: where it can be reached, and what went wrong. */
-function readLog({ stderr }: ChildProcess) {
+function readLog({ stderr }: ChildProcess, heard: ProcessOptions['heard']) {
   const lines: string[] = []
   const errors: string[] = []
   const ready = new Promise<string>((resolve) => {
@@ -66,6 +68,7 @@ function readLog({ stderr }: ChildProcess) {
       rest = read.pop() ?? ''
       for (const line of read) {
         if (lines.length < 50) lines.push(line)
+        heard?.(line)
         const entry = line.startsWith('{') ? JSON.parse(line) : {}
         if (entry.msg === 'ready') resolve(entry.url)
         if (entry.level >= 50) errors.push(line)

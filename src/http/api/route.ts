@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import Type from 'typebox'
+import { maskLastFour } from '../../core/e164.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scopes.ts'
 import { scopeRefusal } from './auth.ts'
@@ -115,6 +116,8 @@ export function queryOf(request: FastifyRequest): Form {
   return at < 0 ? new Map() : readForm(request.url.slice(at + 1))
 }
 
-/** The path as the vendor words it: without version, host and query. */
-export const notFound = (request: FastifyRequest) =>
-  new ProxyError(20404, { resource: request.url.replace(/\?.*$/s, '').replace(/^\/v1(?=\/|$)/, '') })
+/** The path as the vendor words it: without version, host and query. A number that was taken for a name is masked. */
+export const notFound = (request: FastifyRequest) => {
+  const path = request.url.replace(/\?.*$/s, '').replace(/^\/v1(?=\/|$)/, '')
+  return new ProxyError(20404, { resource: path.replace(/(\+|%2B)\d{7,15}/gi, maskLastFour) })
+}

@@ -1,0 +1,53 @@
+import { createCanaryScan } from './privacy/canaries.ts'
+import { type PrivateWorld, startPrivateWorld } from './privacy/world.ts'
+import type { Proof } from './proof.ts'
+import type { Break } from './support/broken-copy.ts'
+import { inScope } from './support/scope.ts'
+import { describe } from './x2-nothing-in-clear.ts'
+
+/** Numbers in errors are not masked any more, and what a request brought is logged with its failure. */
+const REDACTION_OFF: Break[] = [
+  {
+    file: 'core/e164.ts',
+    passage: 'export function maskLastFour(text: string): string {\n',
+    becomes: 'export function maskLastFour(text: string): string {\n  if (text) return text\n',
+  },
+  {
+    file: 'http/errors.ts',
+    passage: '{ err: error, request_id: request.id }',
+    becomes: '{ err: error, form: [...((request.body as Map<string, string[]>) ?? [])], request_id: request.id }',
+  },
+]
+
+export const x4NothingInLogs: Proof = {
+  id: 'X4',
+  name: 'x4-nothing-in-logs',
+  promise: 'no number, text, attachment, token or password is in the log at any level, or in the body of an error',
+  goal: '0 occurrences',
+  sizes: { short: 5, full: 200, unit: 'conversations' },
+  run: async ({ size, progress }) => {
+    progress('people talk')
+    const found = await inScope(async (scope) => look(await startPrivateWorld(scope, size)))
+    progress('control')
+    const control = await inScope(async (scope) => look(await startPrivateWorld(scope, 2, REDACTION_OFF)))
+    return {
+      figure: `${found.log.length} occurrences in ${found.lines} lines of log, ${found.errors.length} in ${found.answers} errors`,
+      holds: found.log.length + found.errors.length === 0 && found.lines > 0,
+      control: {
+        figure: `${control.log.length} in the log and ${control.errors.length} in errors without redaction`,
+        fails: control.log.length > 0 && control.errors.length > 0,
+      },
+      details: [...found.log, ...found.errors].slice(0, 20).map(describe),
+    }
+  },
+}
+
+function look({ canaries, logged, errors }: PrivateWorld) {
+  const scan = createCanaryScan(canaries)
+  return {
+    lines: logged.length,
+    answers: errors.length,
+    log: scan('log', Buffer.from(logged.join('\n'))),
+    errors: scan('errors', Buffer.from(errors.join('\n'))),
+  }
+}
