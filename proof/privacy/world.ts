@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { createApiKey } from '../../src/core/accounts.ts'
+import { createApiKey } from '../../src/core/api-keys.ts'
 import { addCarrier } from '../../src/core/carriers.ts'
 import { dataFolder, type Env } from '../../test/support/cli.ts'
 import { startReceiver } from '../../test/support/receiver.ts'

@@ -28,6 +28,7 @@ export type Schema = {
   audit_ends: { place: 'start' | 'head'; position: string; seal: Buffer; proof: Buffer }
   key_uses: { sid: string; date_last_used: Date; address: string }
   legal_holds: { account_sid: string; identifier_hash: Buffer; date_created: Generated<Date> }
+  blocked_numbers: BlockedNumberTable
   idempotency_keys: {
     account_sid: string
     key: string
@@ -52,6 +53,7 @@ export type CallbackAttemptRow = Selectable<CallbackAttemptTable>
 export type CallbackEndpoint = Selectable<CallbackEndpointTable>
 export type Event = Selectable<EventTable>
 export type AuditRow = Selectable<AuditView>
+export type BlockedNumber = Selectable<BlockedNumberTable>
 
 export type GeoMatchLevel = 'country' | 'area-code' | 'extended-area-code' | 'overlay' | 'radius'
 export type NumberSelectionBehavior = 'prefer-sticky' | 'avoid-sticky'
@@ -63,6 +65,10 @@ export type KeyType = 'main' | 'standard' | 'restricted'
 /** What becomes of an interaction about which the intercept callback gave no answer. */
 export type InterceptFailure = 'proceed' | 'block'
 
+/** What is done about contact details in a text; a kind that is off has none. */
+export type ContentAction = 'flag' | 'redact' | 'block'
+export type ContentKind = 'own_number' | 'other_numbers' | 'email_addresses' | 'links' | 'payment_words'
+
 export type SessionStatus = 'open' | 'in-progress' | 'closed'
 export type SessionMode = 'voice-and-message' | 'voice-only' | 'message-only'
 export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
@@ -70,8 +76,8 @@ export type ClosedReason = 'api' | 'ttl' | 'date-expiry'
 /** Where an interaction came from: a carrier's webhook, a MessageInteraction, or a customer's TwiML. */
 export type Origin = 'inbound' | 'api' | 'twiml'
 
-/** What was decided. Only `relayed`, `blocked` and `sent` rows belong to a session; of a
- * `deleted` one it is only known that its event came. */
+/** What was decided. Only `relayed`, `sent` and `blocked` rows belong to a session, and `blocked` ones only if their sender is
+ * in one; of a `deleted` one it is only known that its event came. */
 export type Outcome =
   | 'relayed'
   | 'sent'
@@ -157,6 +163,18 @@ type ServiceTable = Stamps & {
   cool_down_mode: CoolDownMode | null
   intercept_failure: InterceptFailure | null
   bodies_purged_to: Generated<string>
+  content_guard_own_number: ContentAction | null
+  content_guard_other_numbers: ContentAction | null
+  content_guard_email_addresses: ContentAction | null
+  content_guard_links: ContentAction | null
+  content_guard_payment_words: ContentAction | null
+  content_guard_notice: string | null
+  allowed_domains: string[] | null
+  payment_words: string[] | null
+  allow_vcards: Generated<boolean>
+  flood_limit: number | null
+  repeat_limit: number | null
+  is_guarded: Generated<boolean>
 }
 
 type PhoneNumberTable = Stamps & {
@@ -253,6 +271,8 @@ type InteractionTable = Stamps & {
   answered_at: Date | null
   is_brief: Generated<boolean>
   recipient_hash: Buffer | null
+  content_found: ColumnType<Partial<Record<ContentKind, ContentAction>> | null, string | undefined, string | null>
+  sent_data_sealed: Buffer | null
 }
 
 type MediaTable = {
@@ -355,3 +375,12 @@ type DeedTable = {
 
 type AuditTable = DeedTable & { position: string; seal: Buffer }
 type AuditView = DeedTable & { position: string | null; seal: Buffer | null }
+
+type BlockedNumberTable = {
+  service_sid: string
+  sid: string
+  account_sid: string
+  identifier_sealed: Buffer
+  identifier_hash: Buffer
+  date_created: Generated<Date>
+}
