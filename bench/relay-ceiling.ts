@@ -70,6 +70,7 @@ async function captureStatement({ service_sid, carrier_sid }: World): Promise<{ 
       num_media: 0,
       num_segments: 1,
       is_opt_out: false,
+      is_flood: false,
       media: [],
     },
     ...{ proxy_identifier: '', identifier_hash: Buffer.alloc(0), event_id: '', resource_sid: '' },

@@ -70,6 +70,9 @@ export async function startWorld(house: House, scope: Scope, options: WorldOptio
       MASKLINE_SIMULATOR: String(options.carrier === 'simulator'),
       MASKLINE_DB_POOL: String(POOL),
       MASKLINE_RATE_LIMIT: String(options.rate_limit ?? 0),
+      // A few people stand for very many here.
+      MASKLINE_FLOOD_LIMIT: '0',
+      MASKLINE_REPEAT_LIMIT: '0',
     },
   })
   // A server that stops waits for what is at a carrier, which a silent one would never end.

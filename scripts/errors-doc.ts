@@ -13,7 +13,7 @@ const row = ([code, entry]: [string, CatalogueEntry]) => {
 const document = `# Error codes
 
 Every code that the API answers with or that an event carries, and those of the vendor's that are kept for what is not
-there yet. The numbers are Twilio's, so that clients keep working;
+there yet. The numbers are Twilio's, so that clients keep working, but for 80914, which is ours;
 the texts are ours, apart from those that clients are known to have seen. Words in braces are filled in, and the last
 four digits of a number are written as \`XXXX\`.
 

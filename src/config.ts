@@ -175,6 +175,18 @@ export const SETTINGS = {
     fallback: '0',
     parse: wholeNumber(0, 1_000_000),
   },
+  flood_limit: {
+    name: 'MASKLINE_FLOOD_LIMIT',
+    help: 'Texts a minute from one person to one proxy number, where a service has no setting of its own; 0 for any number.',
+    fallback: '30',
+    parse: wholeNumber(0, 10_000),
+  },
+  repeat_limit: {
+    name: 'MASKLINE_REPEAT_LIMIT',
+    help: 'How often the same text in a row, within ten minutes; 0 for any number.',
+    fallback: '10',
+    parse: wholeNumber(0, 10_000),
+  },
   db_pool: {
     name: 'MASKLINE_DB_POOL',
     help: 'How many database connections to hold at most; 2 or more.',

@@ -73,10 +73,11 @@ export async function openStore(
     await migrate(database.pool, options)
     const db = openKysely(database.pool)
     const { public_url, number_validation, radius_miles, match_calling_code, retention_days, number_hold_days } = config
-    const { ring_timeout_s, max_call_s } = config
+    const { ring_timeout_s, max_call_s, flood_limit, repeat_limit } = config
     const calls = { ring_timeout_s, max_call_s }
+    const floods = { flood_limit, repeat_limit }
     const days = { retention_days, number_hold_days }
-    const rules = { public_url, number_validation, radius_miles, match_calling_code, ...days, ...calls }
+    const rules = { public_url, number_validation, radius_miles, match_calling_code, ...days, ...calls, ...floods }
     const keys = await openKeyring(db, config.master_key_next ? [masterKey, config.master_key_next] : [masterKey])
     return { store: { db, pool: database.pool, keys, rules }, database }
   } catch (error) {

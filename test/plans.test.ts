@@ -40,7 +40,7 @@ const GROWING = [
     'media',
   ],
   ...['callbacks', 'callback_attempts', 'recordings', 'events', 'idempotency_keys', 'released_pairs'],
-  ...['audit_entries', 'key_uses'],
+  ...['audit_entries', 'key_uses', 'blocked_numbers'],
 ]
 
 const EXCEPTIONS = [
@@ -133,6 +133,11 @@ const MORE: Record<string, { rows: number; insert: string }> = {
         now() - (40000 - at) * interval '1 minute'`,
   },
   key_uses: { rows: 5_000, insert: `(sid, date_last_used, address) select 'SK' || at, now(), '192.0.2.1'` },
+  blocked_numbers: {
+    rows: 20_000,
+    insert: `(service_sid, sid, account_sid, identifier_sealed, identifier_hash)
+      select $service, 'BN' || at, $account, '', sha256(int4send(at))`,
+  },
   released_pairs: {
     rows: 20_000,
     insert: `(service_sid, sid, identifier_hash, proxy_identifier, date_released, kept_until)
@@ -232,6 +237,7 @@ async function doEverything(t: TestContext, server: TestServer) {
       ),
     ),
     ['/maskline/v1/Keys', 'SK'],
+    [`/maskline/v1/Services/${service.sid}/BlockedNumbers`, 'BN'],
   ] as const) {
     const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
     const first = await get(query(''))
@@ -249,6 +255,13 @@ async function doEverything(t: TestContext, server: TestServer) {
     assert.equal((await get(path)).status, 200, path)
   }
   assert.equal((await get(`/media/${service.sid}/${'0'.repeat(32)}`)).status, 404)
+  const blocked = `/maskline${service.path}/BlockedNumbers`
+  for (let time = 0; time < 2; time++) {
+    const { status, body } = await post(blocked, { PhoneNumber: '+14155550196' })
+    assert.equal(status, 201)
+    assert.equal((await get(`${blocked}/${body.sid}`)).status, 200)
+    if (time === 1) await server.delete(`${blocked}/${body.sid}`)
+  }
   await listInventory(store, server.account.sid)
   await lookAtAuditLog(server)
   await server.delete(quiet.session.path)

@@ -110,8 +110,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'opting out is passed on',
     file: relay,
-    text: "case when event.is_opt_out and service.opt_out_words then 'opt-out'",
-    becomes: "case when event.is_opt_out and not service.opt_out_words then 'opt-out'",
+    text: "when event.is_opt_out and service.opt_out_words then 'opt-out'",
+    becomes: "when event.is_opt_out and not service.opt_out_words then 'opt-out'",
   },
   {
     name: 'an interaction does not start the ttl over',

@@ -49,6 +49,8 @@ export async function openLane(url: string): Promise<Lane> {
     number_hold_days: 3,
     ring_timeout_s: 30,
     max_call_s: 14_400,
+    flood_limit: 0,
+    repeat_limit: 0,
   } as const
   const store: Store = { db, pool, keys: await openKeyring(db, [randomBytes(32)]), rules }
   const account_sid = newSid('AC')

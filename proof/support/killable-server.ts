@@ -40,6 +40,8 @@ export async function startKillable(
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: cleanEnv({
       MASKLINE_RATE_LIMIT: '0',
+      MASKLINE_FLOOD_LIMIT: '0',
+      MASKLINE_REPEAT_LIMIT: '0',
       ...env,
       MASKLINE_PORT: String(port),
       PROOF_CLOCK_SKEW_MS: String(clock_skew_ms),

@@ -36,6 +36,8 @@ export async function startServerProcess(scope: Scope, options: ProcessOptions):
       PROOF_CLOCK_SKEW_MS: String(clock_skew_ms),
       MASKLINE_PORT: '0',
       MASKLINE_RATE_LIMIT: '0',
+      MASKLINE_FLOOD_LIMIT: '0',
+      MASKLINE_REPEAT_LIMIT: '0',
       ...env,
     },
   })

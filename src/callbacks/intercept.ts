@@ -4,7 +4,7 @@ import { errorMessage } from '../core/errors.ts'
 import { mediaUrls, openInteraction, recordBlocked } from '../core/interactions.ts'
 import { interceptFailureOf, serviceOf } from '../core/services.ts'
 import type { Store } from '../core/store.ts'
-import type { Interaction, InterceptFailure } from '../db/schema.ts'
+import type { Interaction, InterceptFailure, Service } from '../db/schema.ts'
 import type { Guard } from './guard.ts'
 import { interceptParameters } from './parameters.ts'
 import { type Answer, type CallbackParams, isAccepted, post, presentAttempt, reasonOf } from './post.ts'
@@ -47,9 +47,10 @@ export async function intercept(
   context: { store: Store; guard: Guard },
   interaction: Interaction,
   timeout_ms: number,
+  known?: Service,
 ): Promise<'blocked' | 'proceed'> {
   const { store, guard } = context
-  const service = await serviceOf(store, interaction)
+  const service = known ?? (await serviceOf(store, interaction))
   const url = service?.intercept_callback_url
   if (!url) return 'proceed'
   const opened = { data: openInteraction(store, interaction).data, media_urls: await mediaUrls(store, interaction) }

@@ -113,7 +113,8 @@ async function relayLate(
   inbound_participant_sid: string,
   partner: { sid: string; proxy_identifier: string },
 ) {
-  const intercepted = service.intercept_callback_url !== null
+  const isGuarded = service.is_guarded && message.type === 'message'
+  const intercepted = isGuarded || service.intercept_callback_url !== null
   await trx.db
     .updateTable('interactions')
     .set({

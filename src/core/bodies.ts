@@ -39,7 +39,11 @@ export async function forgetBodies(db: Store['db'], service_sid: string, sids: s
   if (sids.length === 0) return
   const changed = await db
     .updateTable('interactions')
-    .set({ data_sealed: sql`case when due_at is not null then data_sealed end`, is_brief: sql`due_at is not null` })
+    .set({
+      data_sealed: sql`case when due_at is not null then data_sealed end`,
+      sent_data_sealed: sql`case when due_at is not null then sent_data_sealed end`,
+      is_brief: sql`due_at is not null`,
+    })
     .where('service_sid', '=', service_sid)
     .where('sid', 'in', sids)
     .returning(['sid', 'is_brief'])

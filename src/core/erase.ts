@@ -21,6 +21,8 @@ export async function eraseInteractions(db: Store['db'], what: Erased): Promise<
       recipient_sealed: null,
       recipient_hash: null,
       geography: null,
+      sent_data_sealed: null,
+      content_found: null,
       num_media: 0,
       inbound_participant_sid: null,
       inbound_resource_sid: null,

@@ -179,6 +179,8 @@ export const CATALOGUE = {
   80910: warning(400, 'event', 'A message into a voice-only session was rejected.'),
   80911: warning(400, 'event', 'A call into a message-only session was rejected.'),
   80913: error(400, 'event', 'The OutOfSessionCallbackUrl {url} did not answer 2xx. The call or message was dropped.'),
+  // Ours.
+  80914: warning(400, 'event', 'A message or an attachment was noted, changed or left out, as the service is set.'),
 
   11200: error(400, 'event', '{url} could not be fetched. Check that it can be reached and answers 2xx.'),
   12100: error(400, 'event', 'The answer is not TwiML that we can read: {reason}'),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
-import type { Interaction, Media, Participant, Service } from '../db/schema.ts'
+import type { Interaction, Media, Participant, Service, Session } from '../db/schema.ts'
 import { audit } from './audit.ts'
 import { isBrief } from './bodies.ts'
 import { eraseInteractions } from './erase.ts'
@@ -35,6 +35,10 @@ function openData(store: Store, row: Pick<Interaction, 'sid' | 'type' | 'data_se
 
 export const openBody = (store: Store, row: { sid: string; data_sealed: Buffer | null }) =>
   row.data_sealed ? store.keys.open(`${row.sid}/data`, row.data_sealed) : ''
+
+/** The text as it leaves, from which the content guard may have taken something. */
+export const openSentBody = (store: Store, row: Pick<Interaction, 'sid' | 'data_sealed' | 'sent_data_sealed'>) =>
+  row.sent_data_sealed ? store.keys.open(`${row.sid}/sent_data`, row.sent_data_sealed) : openBody(store, row)
 
 const interactionsOf = (store: Store, service_sid: string, session_sid: string) =>
   store.db
@@ -114,29 +118,7 @@ export async function createMessageInteraction(
     if (session.mode === 'voice-only') {
       throw new ProxyError(80616, { identifier: 'A message', session: session.sid })
     }
-    const sid = newSid('KI')
-    const row = await trx.db
-      .insertInto('interactions')
-      .values({
-        service_sid: service.sid,
-        sid,
-        account_sid: service.account_sid,
-        session_sid: session.sid,
-        type: 'message',
-        origin: 'api',
-        outcome: 'sent',
-        data_sealed: trx.keys.seal(`${sid}/data`, body),
-        num_media: media_url.length,
-        carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
-        outbound_carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
-        outbound_participant_sid: participant.sid,
-        outbound_number: participant.proxy_identifier,
-        is_brief: isBrief(service.account_sid),
-        stage: 'send',
-        due_at: sql`now() + make_interval(secs => ${due_in_s})`,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow()
+    const row = await insertMessage(trx, session, participant, { body, num_media: media_url.length, due_in_s })
     await recordPublicMedia(trx, row, media_url)
     await touchSession(trx, session)
     const { account_sid, service_sid, session_sid } = row
@@ -144,11 +126,47 @@ export async function createMessageInteraction(
       action: 'message.send',
       account_sid,
       service_sid,
-      resource_sid: sid,
+      resource_sid: row.sid,
       details: { session_sid, participant_sid: participant.sid },
     })
     return openInteraction(trx, row)
   })
+}
+
+/** Tells a participant something on behalf of the service: due when this commits, and no reason for the session to last. */
+export async function createNotice(trx: Store, session: Session, participant: Participant, body: string) {
+  await insertMessage(trx, session, participant, { body, num_media: 0, due_in_s: 0 })
+}
+
+async function insertMessage(
+  trx: Store,
+  session: Session,
+  participant: Participant,
+  message: { body: string; num_media: number; due_in_s: number },
+): Promise<Interaction> {
+  const sid = newSid('KI')
+  return await trx.db
+    .insertInto('interactions')
+    .values({
+      service_sid: session.service_sid,
+      sid,
+      account_sid: session.account_sid,
+      session_sid: session.sid,
+      type: 'message',
+      origin: 'api',
+      outcome: 'sent',
+      data_sealed: trx.keys.seal(`${sid}/data`, message.body),
+      num_media: message.num_media,
+      carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
+      outbound_carrier_sid: sql`(select carrier_sid from phone_numbers where sid = ${participant.proxy_identifier_sid})`,
+      outbound_participant_sid: participant.sid,
+      outbound_number: participant.proxy_identifier,
+      is_brief: isBrief(session.account_sid),
+      stage: 'send',
+      due_at: sql`now() + make_interval(secs => ${message.due_in_s})`,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
 }
 
 const isHttpUrl = (text: string) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)

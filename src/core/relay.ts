@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type RelayParams, relayEventStatement } from '../db/statements/relay-event.ts'
+import { type RelayParams, type RelayRow, relayEventStatement } from '../db/statements/relay-event.ts'
 import type { InboundCall, InboundMessage } from './carrier.ts'
 import type { Directory, DirectoryEntry } from './directory.ts'
 import { recordEvent } from './events.ts'
+import { digestOf, isFlood, noteMessage, type Sending } from './flood.ts'
 import { bareType } from './media.ts'
 import { newSid } from './sid.ts'
 import type { Store } from './store.ts'
@@ -13,7 +14,7 @@ import type { Store } from './store.ts'
  */
 export type Relay =
   | {
-      outcome: 'relayed' | 'out-of-session' | 'no-partner' | 'opt-out' | 'mode-mismatch'
+      outcome: 'relayed' | 'out-of-session' | 'no-partner' | 'opt-out' | 'mode-mismatch' | 'blocked'
       service_sid: string
       interaction_sid: string
     }
@@ -50,6 +51,7 @@ export async function relayMessage(
   return await relay(store, directory, carrier, {
     ...eventParams(store, interaction_sid, message),
     type: 'message',
+    digest: message.media.length > 0 ? 0 : digestOf(message.body),
     watch_s: 0,
     resource_sid: message.resource_sid ?? newSid(message.media.length > 0 ? 'MM' : 'SM'),
     data_sealed: store.keys.seal(`${interaction_sid}/data`, message.body),
@@ -78,6 +80,7 @@ export async function relayCall(
   return await relay(store, directory, carrier, {
     ...eventParams(store, newSid('KI'), call),
     type: 'voice',
+    digest: 0,
     watch_s: WATCH_CALL_S,
     resource_sid: call.resource_sid ?? newSid('CA'),
     data_sealed: null,
@@ -89,7 +92,7 @@ export async function relayCall(
 }
 
 type CarrierIds = { sid: string; account_sid: string }
-type Event = Omit<RelayParams, 'service_sid' | 'carrier_sid'>
+type Event = Omit<RelayParams, 'service_sid' | 'carrier_sid' | 'is_flood'> & Pick<Sending, 'digest'>
 
 const eventParams = (store: Store, interaction_sid: string, event: InboundMessage | InboundCall) => ({
   interaction_sid,
@@ -125,11 +128,26 @@ async function relayIn(
   carrier: CarrierIds,
   event: Event,
 ): Promise<Relay | undefined> {
-  const row = await relayEventStatement(store.pool, { ...event, service_sid, carrier_sid: carrier.sid })
+  const { digest, ...params } = event
+  const sending = { sender: event.identifier_hash, to: event.proxy_identifier, digest }
+  const is_flood = event.type === 'message' && isFlood(store, sending)
+  const row = await relayEventStatement(store.pool, { ...params, is_flood, service_sid, carrier_sid: carrier.sid })
   if (!row) return undefined
   if (!row.is_new) return { outcome: 'duplicate', service_sid }
-  await recordOddOutcome(store, service_sid, event, row)
+  const flood = event.type === 'message' ? noteMessage(store, sending, { ...row, is_flood }) : undefined
+  if (row.outcome !== 'blocked') await recordOddOutcome(store, service_sid, event, row)
+  else if (row.is_unwelcome || flood === 'first') await recordNotPassed(store, service_sid, event, row)
   return { outcome: row.outcome, service_sid, interaction_sid: event.interaction_sid } as Relay
+}
+
+/** A flood is on record once, not once for each message of it. */
+async function recordNotPassed(store: Store, service_sid: string, { interaction_sid }: Event, row: RelayRow) {
+  const { account_sid, session_sid, sender_sid: participant_sid, is_unwelcome } = row
+  const message = is_unwelcome
+    ? 'A call or message came from a number that is blocked in this service, and was not passed on.'
+    : 'So much came from one person to one proxy number that no more of it is passed on for now.'
+  const where = { account_sid, service_sid, session_sid, participant_sid, interaction_sid }
+  await recordEvent(store, { ...where, error_code: 80909, message })
 }
 
 const EVENT_OF = {

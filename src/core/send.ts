@@ -4,7 +4,7 @@ import { type Carrier, CarrierError, type OutboundMessage, type SentMessage } fr
 import type { Carriers } from './carriers.ts'
 import type { ErrorCode } from './errors.ts'
 import { recordEvent } from './events.ts'
-import { mediaUrls, openBody } from './interactions.ts'
+import { mediaUrls, openSentBody } from './interactions.ts'
 import { hostMedia } from './media.ts'
 import { isTakenByAnother, moveLeg } from './outbound.ts'
 import type { Store } from './store.ts'
@@ -72,7 +72,7 @@ async function outboundMessage(store: Store, claimed: ClaimedInteraction): Promi
     reference: claimed.sid,
     from: claimed.outbound_number ?? '',
     to: recipientOf(store, claimed),
-    body: openBody(store, claimed),
+    body: openSentBody(store, claimed),
     media_urls: await sendableMedia(store, claimed),
     status_url: `${public_url}/webhooks/${outbound_carrier_sid}/status/${service_sid}/${sid}`,
   }

@@ -4,6 +4,7 @@ import { findServiceStatement } from '../db/statements/find-service.ts'
 import { audit, namesOf } from './audit.ts'
 import { type CallSettingChanges, checkCallSettings, checkLastMinute } from './call-settings.ts'
 import { checkCallbackUrl } from './callback-url.ts'
+import { checkContentGuard } from './content-settings.ts'
 import { type CoolDown, rememberPairs } from './cool-down.ts'
 import { markForDeletion } from './erase.ts'
 import { ProxyError } from './errors.ts'
@@ -92,7 +93,12 @@ export async function holdService(trx: Store, service: Service): Promise<void> {
 
 /** Null is the default of the program. */
 type Cleared<Settings> = { [Name in keyof Settings]?: Settings[Name] | null | undefined }
-type OtherChanges = Cleared<CoolDown & Pick<Service, 'intercept_failure'>> & { opt_out_words?: boolean | undefined }
+type OtherChanges = Cleared<
+  CoolDown &
+    Pick<Service, 'intercept_failure' | 'flood_limit' | 'repeat_limit' | 'content_guard_own_number'> &
+    Pick<Service, 'content_guard_other_numbers' | 'content_guard_email_addresses' | 'content_guard_links'> &
+    Pick<Service, 'content_guard_payment_words' | 'content_guard_notice' | 'allowed_domains' | 'payment_words'>
+> & { opt_out_words?: boolean | undefined; allow_vcards?: boolean | undefined }
 
 /** Changes what is given; throws as `createService`. */
 export async function updateService(
@@ -102,6 +108,7 @@ export async function updateService(
 ): Promise<Service> {
   checkCallbackUrls(store, params)
   checkCallSettings(store, params)
+  checkContentGuard(params)
   const changes = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
   if (Object.keys(changes).length === 0) return service
   return await inTransaction(store, async (trx) => {
@@ -139,7 +146,10 @@ export async function updateService(
  * account, and the webhooks they had before are restored; of recordings the carrier's copies are deleted (`jobs/sweep.ts`).
  */
 export async function deleteService(store: Store, service: Service): Promise<void> {
-  const owned = ['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const
+  const owned = [
+    ...(['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const),
+    'blocked_numbers' as const,
+  ]
   await inTransaction(store, async (trx) => {
     const { db } = trx
     const [there] = await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-/** The two letters every SID begins with, by resource. `MC`, `CB` and `AU` are ours; the others are the vendor's. */
+/** The two letters every SID begins with, by resource. `MC`, `CB`, `AU` and `BN` are ours; the others are the vendor's. */
 export type SidPrefix =
   | 'AC'
   | 'SK'
@@ -19,6 +19,7 @@ export type SidPrefix =
   | 'MC'
   | 'CB'
   | 'AU'
+  | 'BN'
 
 const pool = Buffer.alloc(8192)
 let used = pool.length

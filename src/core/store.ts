@@ -39,6 +39,10 @@ export type Rules = {
   ring_timeout_s: number
   /** The same of how long a call may last. */
   max_call_s: number
+  /** How many texts a minute one person may send to one proxy number, where the service says nothing; 0 for any number. */
+  flood_limit: number
+  /** How many of the same text in a row. */
+  repeat_limit: number
 }
 
 export const openKysely = (pool: pg.Pool): Db =>

@@ -9,7 +9,9 @@ import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
+import { blockedNumberRoutes } from './blocked-numbers.ts'
 import { callbackRoutes } from './callbacks.ts'
+import { contentGuardRoutes } from './content-guard.ts'
 import type { HttpContext } from './context.ts'
 import { keyRoutes } from './keys.ts'
 import { privacyRoutes } from './privacy.ts'
@@ -53,7 +55,7 @@ const presentEvent = (event: Event) => ({
 
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
- * what is hidden, and privacy.
+ * what is hidden, privacy, blocked numbers, and what the content guard found.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -64,6 +66,8 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   keyRoutes(app, context)
   revealRoutes(app, context)
   privacyRoutes(app, context)
+  blockedNumberRoutes(app, context)
+  contentGuardRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

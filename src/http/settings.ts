@@ -1,10 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { callSettings } from '../core/call-settings.ts'
+import { CONTENT_ACTIONS, contentGuardOf } from '../core/content-settings.ts'
 import { coolDownOf } from '../core/cool-down.ts'
 import { interceptFailureOf, updateService } from '../core/services.ts'
-import type { Service } from '../db/schema.ts'
-import { ClearableBoolean, ClearableInteger, ClearableOneOf, ClearableText, type Form, parseForm } from './api/form.ts'
+import type { ContentAction, Service } from '../db/schema.ts'
+import {
+  ClearableBoolean,
+  ClearableInteger,
+  ClearableOneOf,
+  ClearableText,
+  ClearableTexts,
+  type Form,
+  parseForm,
+} from './api/form.ts'
 import { once } from './api/idempotency.ts'
 import { Nullable, OneOf, Plain, SidOf, Url } from './api/present.ts'
 import { formOf, route } from './api/route.ts'
@@ -21,6 +30,17 @@ const Words = (description: string) =>
 
 const COOL_DOWN_MODES = ['best-effort', 'strict'] as const
 const INTERCEPT_FAILURES = ['proceed', 'block'] as const
+
+const GUARDS = ['off', ...CONTENT_ACTIONS] as const
+const Guard = (what: string) =>
+  Type.Optional(
+    ClearableOneOf(
+      GUARDS,
+      `What is done about ${what} in a text: nothing, a note, taking it out, or stopping the text.`,
+    ),
+  )
+const Limit = (description: string) =>
+  Type.Optional(ClearableInteger({ minimum: 0, maximum: 10_000, description: `${description}; 0 for any number.` }))
 
 const Settings = Type.Object({
   OptOutWords: Type.Optional(
@@ -65,6 +85,30 @@ const Settings = Type.Object({
       'Whether an interaction passes or is blocked when the InterceptCallbackUrl fails, or answers anything but 2xx and 403.',
     ),
   ),
+  ContentGuardOwnNumber: Guard("either person's own number, in any disguise,"),
+  ContentGuardOtherNumbers: Guard('other telephone numbers'),
+  ContentGuardEmailAddresses: Guard('e-mail addresses'),
+  ContentGuardLinks: Guard('links'),
+  ContentGuardPaymentWords: Guard('words about payment'),
+  ContentGuardNotice: Type.Optional(
+    ClearableText({
+      maxLength: 320,
+      description: 'Sent to whose text was redacted or blocked; without it nobody is told.',
+    }),
+  ),
+  AllowedDomains: Type.Optional(
+    ClearableTexts({ maxItems: 200, description: 'Links to these, and to what is below them, are none.' }),
+  ),
+  PaymentWords: Type.Optional(
+    ClearableTexts({ maxItems: 200, description: 'Words about payment, besides those that are always looked for.' }),
+  ),
+  AllowVcards: Type.Optional(
+    ClearableBoolean({
+      description: 'Whether visiting cards are passed on, which hold numbers; they are left out unless set.',
+    }),
+  ),
+  FloodLimit: Limit('Texts a minute from one person to one proxy number'),
+  RepeatLimit: Limit('How often one person may send the same text in a row'),
 })
 
 const SettingsBody = Type.Object({
@@ -83,6 +127,17 @@ const SettingsBody = Type.Object({
   cool_down: Type.Integer(),
   cool_down_mode: OneOf(COOL_DOWN_MODES),
   intercept_failure: OneOf(INTERCEPT_FAILURES),
+  content_guard_own_number: OneOf(GUARDS),
+  content_guard_other_numbers: OneOf(GUARDS),
+  content_guard_email_addresses: OneOf(GUARDS),
+  content_guard_links: OneOf(GUARDS),
+  content_guard_payment_words: OneOf(GUARDS),
+  content_guard_notice: Nullable(Type.String()),
+  allowed_domains: Type.Array(Type.String()),
+  payment_words: Type.Array(Type.String()),
+  allow_vcards: Type.Boolean(),
+  flood_limit: Type.Integer(),
+  repeat_limit: Type.Integer(),
   url: Url,
 })
 
@@ -106,20 +161,39 @@ export const presentSettings = ({ store }: Pick<HttpContext, 'store'>, service: 
     cool_down: cool_down_s,
     cool_down_mode,
     intercept_failure: interceptFailureOf(service),
+    ...Object.fromEntries(
+      Object.entries(contentGuardOf(service)).map(([kind, action]) => [`content_guard_${kind}`, action ?? 'off']),
+    ),
+    content_guard_notice: service.content_guard_notice,
+    allowed_domains: service.allowed_domains ?? [],
+    payment_words: service.payment_words ?? [],
+    allow_vcards: service.allow_vcards,
+    flood_limit: service.flood_limit ?? store.rules.flood_limit,
+    repeat_limit: service.repeat_limit ?? store.rules.repeat_limit,
     url: `${store.rules.public_url}/maskline/v1/Services/${service.sid}/Settings`,
   }
 }
 
 function parseSettings(form: Form) {
   const { ring_timeout, max_duration, voicemail_max_length, cool_down, ...others } = parseForm(Settings, form, 'update')
+  const { allowed_domains } = others
   return {
     ...others,
+    content_guard_own_number: guarded(others.content_guard_own_number),
+    content_guard_other_numbers: guarded(others.content_guard_other_numbers),
+    content_guard_email_addresses: guarded(others.content_guard_email_addresses),
+    content_guard_links: guarded(others.content_guard_links),
+    content_guard_payment_words: guarded(others.content_guard_payment_words),
+    allowed_domains: allowed_domains?.map((domain) => domain.toLowerCase()) ?? allowed_domains,
     ring_timeout_s: ring_timeout,
     max_duration_s: max_duration,
     voicemail_max_length_s: voicemail_max_length,
     cool_down_s: cool_down,
   }
 }
+
+const guarded = (given: (typeof GUARDS)[number] | null | undefined): ContentAction | null | undefined =>
+  given === 'off' ? null : given
 
 export function settingsRoutes(app: FastifyInstance, context: HttpContext): void {
   const url = '/Services/:ServiceSid/Settings'

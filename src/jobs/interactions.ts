@@ -51,8 +51,9 @@ async function workOn(context: JobContext, claimed: ClaimedInteraction, isHeld: 
   try {
     if (claimed.stage === 'out-of-session') await handleOutOfSession(context, claimed)
     else if (claimed.stage === 'send' || !claimed.is_live) await sendClaimed(store, carriers, claimed, isHeld)
-    else if (await interceptMessage(context, claimed)) {
-      await sendClaimed(store, carriers, { ...claimed, stage: 'send' }, isHeld)
+    else {
+      const passed = await interceptMessage(context, claimed)
+      if (passed) await sendClaimed(store, carriers, passed, isHeld)
     }
   } catch (error) {
     // An attachment that cannot be fetched now holds up the question to the customer, who is told of it.

@@ -106,6 +106,11 @@ const SEALED: Damage[] = [
     do: ({ life: { stranger } }) => `update interactions set sender_hash = '\\xabab' where sid = '${stranger}'`,
   },
   {
+    finds: ['sealed-blocked-numbers'],
+    how: 'somebody else is blocked than was said',
+    do: () => `update blocked_numbers set identifier_hash = decode(repeat('ab', 32), 'hex')`,
+  },
+  {
     finds: ['sealed-addresses'],
     how: 'the address of a recording is broken',
     do: () => `update recordings set source_url_sealed = '\\x0101'`,

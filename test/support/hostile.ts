@@ -69,8 +69,10 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     [service.sid, callback, account.sid, interaction],
   )
   const { key } = await createApiKey(server.store, { account_sid: account.sid, friendly_name: 'of the tree' })
+  const blocked = await as.post(`/maskline${service.path}/BlockedNumbers`, { PhoneNumber: person(3) })
   const sids = {
     Services: service.sid,
+    BlockedNumbers: blocked.body.sid,
     PhoneNumbers: service.numbers[0]?.sid ?? '',
     ShortCodes: code.sid,
     Sessions: session.sid,

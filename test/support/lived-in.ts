@@ -48,6 +48,7 @@ export async function liveIn(t: TestContext, server: TestServer): Promise<LivedI
   await eraseSome(server, service)
   await liveOutside(t, server)
   await liveIntercepted(t, server)
+  await liveGuarded(server)
   await call(t, server)
 
   const [quiet, calm] = [await converse(server, service), await converse(server, service)]
@@ -115,6 +116,27 @@ async function liveIntercepted(t: TestContext, server: TestServer) {
   const talk = await converse(server, service)
   await say(server, talk, 'A good word')
   await server.text(talk.alice.identifier, talk.alice.proxy, 'A bad word')
+  await settled(server, service)
+}
+
+/** Texts of which something is taken out, or that are stopped, with a word to their sender; and a number that is blocked. */
+async function liveGuarded(server: TestServer) {
+  const service = await makeService(server)
+  const settings = {
+    ContentGuardLinks: 'redact',
+    ContentGuardEmailAddresses: 'block',
+    ContentGuardNotice: 'Not like this',
+  }
+  await server.post(`/maskline${service.path}/Settings`, settings)
+  const talk = await converse(server, service)
+  await server.text(talk.alice.identifier, talk.alice.proxy, 'See www.example.org')
+  await heard(server, talk.bob, 'See ***')
+  await heard(server, talk.alice, 'Not like this')
+  const pictures = ['https://example.com/a.png', `https://example.com/${talk.bob.identifier}.png`]
+  await server.text(talk.bob.identifier, talk.bob.proxy, 'To bob@example.org', pictures)
+  await server.post(`/maskline${service.path}/BlockedNumbers`, { PhoneNumber: talk.alice.identifier })
+  await server.text(talk.alice.identifier, talk.alice.proxy, 'Nobody reads this')
+  await server.text(talk.alice.identifier, talk.bob.proxy, 'Nor this')
   await settled(server, service)
 }
 

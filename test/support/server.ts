@@ -38,6 +38,8 @@ export async function startServer(
     MASKLINE_MASTER_KEY: master_key,
     MASKLINE_LOG_LEVEL: 'warn',
     MASKLINE_RATE_LIMIT: '0',
+    MASKLINE_FLOOD_LIMIT: '0',
+    MASKLINE_REPEAT_LIMIT: '0',
     DATABASE_URL: database_url,
     ...options.env,
   }

@@ -102,7 +102,9 @@ export const PROMISE_CHECKS: Check[] = [
       of: 'interactions',
       where: `i.outcome in ('out-of-session', 'no-partner', 'opt-out', 'mode-mismatch', 'deleted')
                 and (i.session_sid is not null or i.outbound_participant_sid is not null)
-           or (i.outcome in ('relayed', 'blocked') or i.outcome = 'sent' and i.origin = 'api') and i.session_sid is null
+           or (i.outcome = 'relayed' or i.outcome = 'sent' and i.origin = 'api') and i.session_sid is null
+           or i.outcome = 'blocked' and (i.outbound_participant_sid is not null
+                or (i.session_sid is null) <> (i.sender_hash is not null))
            or i.origin = 'twiml' and i.session_sid is not null`,
     },
   },

@@ -196,6 +196,9 @@ export const ROW_CHECKS: Check[] = [
                   or number_selection_behavior not in ('prefer-sticky', 'avoid-sticky')
                   or cool_down_mode not in ('best-effort', 'strict')
                   or intercept_failure not in ('proceed', 'block')
+                  or not array_remove(array[content_guard_own_number, content_guard_other_numbers, content_guard_links,
+                                            content_guard_email_addresses, content_guard_payment_words], null)
+                         <@ array['flag', 'redact', 'block']
              union all select interaction_sid from media where state not in ('pending', 'hosted', 'public', 'lost')
              union all select sid from recordings where kind not in ('call', 'voicemail')`,
     },

@@ -43,6 +43,13 @@ export const SEALED_CHECKS: Check[] = [
     find: { read: readInteractions, opens: 'many' },
   },
   {
+    id: 'sealed-blocked-numbers',
+    level: 'fault',
+    means: 'Blocked numbers open, and their blind index is that of the number.',
+    advice: 'Block these numbers again: they are let through, or somebody else is blocked in their place.',
+    find: { read: readBlockedNumbers, opens: 'few' },
+  },
+  {
     id: 'sealed-addresses',
     level: 'fault',
     means: 'The addresses of attachments and recordings at their carrier open.',
@@ -122,9 +129,22 @@ async function readParticipants(look: Look) {
   return { 'sealed-participants': sealed.result, 'blind-index': index.result }
 }
 
+async function readBlockedNumbers(look: Look) {
+  const keys = keysOf(look)
+  const { result, add } = tally()
+  type Row = { sid: string; sealed: Buffer; hash: Buffer }
+  const text = 'select sid, identifier_sealed as sealed, identifier_hash as hash from blocked_numbers'
+  await look.stream<Row>(text, (row) => {
+    const identifier = tryOpen(keys, `${row.sid}/identifier`, row.sealed)
+    if (identifier === undefined || !keys.blindIndex(identifier).equals(row.hash)) add(row.sid)
+  })
+  return { 'sealed-blocked-numbers': result }
+}
+
 type SealedInteraction = {
   sid: string
   data: Buffer | null
+  sent: Buffer | null
   sender: Buffer | null
   hash: Buffer | null
   recipient: Buffer | null
@@ -135,7 +155,7 @@ async function readInteractions(look: Look) {
   const { result, add } = tally()
   const { from, note } = await sampleOf(look, 'interactions')
   const columns =
-    'sid, data_sealed as data, sender_sealed as sender, sender_hash as hash, recipient_sealed as recipient'
+    'sid, data_sealed as data, sent_data_sealed as sent, sender_sealed as sender, sender_hash as hash, recipient_sealed as recipient'
   await look.stream<SealedInteraction>(`select ${columns} from ${from}`, (row) => {
     if (!opens(keys, row)) add(row.sid)
   })
@@ -154,8 +174,9 @@ async function sampleOf({ query, most_opened }: Look, table: 'participants' | 'i
   return { from: `${table} tablesample system (${share})`, note: { note } }
 }
 
-function opens(keys: Keyring, { sid, data, sender, hash, recipient }: SealedInteraction): boolean {
+function opens(keys: Keyring, { sid, data, sent, sender, hash, recipient }: SealedInteraction): boolean {
   if (data && tryOpen(keys, `${sid}/data`, data) === undefined) return false
+  if (sent && tryOpen(keys, `${sid}/sent_data`, sent) === undefined) return false
   if (recipient && tryOpen(keys, `${sid}/recipient`, recipient) === undefined) return false
   if (!sender) return true
   const from = tryOpen(keys, `${sid}/sender`, sender)

@@ -34,6 +34,9 @@ export const ClearableBoolean = (options: { description: string }) =>
 export const ClearableOneOf = <T extends string>(values: readonly T[], description: string) =>
   Type.Unsafe<T | null>({ type: 'string', enum: [...values], clearable: true, description })
 
+export const ClearableTexts = (options: { maxItems: number; description: string }) =>
+  Type.Unsafe<string[] | null>({ type: 'array', items: { type: 'string' }, clearable: true, ...options })
+
 type Property = {
   type?: string
   format?: string
