@@ -13,6 +13,7 @@ test('attachments are fetched with the credentials and passed on under an addres
   const { server, twilio } = await startTwilioServer(t)
   const urls = { CallbackUrl: `${receiver.url}/status`, InterceptCallbackUrl: `${receiver.url}/intercept` }
   const service = await makeTwilioService(server, twilio, urls)
+  await server.post(`/maskline${service.path}/Settings`, { AllowVcards: 'true' })
   const { session, alice, bob } = await converse(server, service)
   const types = ['image/jpeg', 'text/html; charset=utf-8', 'text/vcard']
   const mediaUrls = types.map((content_type) => twilio.addMedia({ content_type, bytes: PICTURE }))

@@ -1,14 +1,17 @@
 import { sql } from 'kysely'
 import type { Interaction, Media } from '../db/schema.ts'
+import { cleanAttachment } from './attachment/clean.ts'
 import { type Carrier, CarrierError } from './carrier.ts'
 import { recordEvent } from './events.ts'
 import { listMedia, type MediaItem, openMediaSource } from './interactions.ts'
 import { heldInteraction } from './legal-hold.ts'
+import { serviceOf } from './services.ts'
 import type { Store } from './store.ts'
 
 /**
  * An attachment's address at the carrier names its account and needs its credentials: passed on it would fail, or tell.
- * So each is fetched once, before anybody is told of it, and served by us under an address nobody can guess, for a day.
+ * So each is fetched once, before anybody is told of it, rid of what tells more than the picture does, and served by us under
+ * an address nobody can guess, for a day.
  */
 const HOSTED_FOR = '24 hours'
 const MAX_BYTES = 5 * 1024 * 1024
@@ -44,28 +47,34 @@ async function hostOne(store: Store, carrier: Carrier, interaction: MessageWithM
   try {
     const fetched = await carrier.fetchMedia(openMediaSource(store, item), MAX_BYTES)
     if (fetched === 'public') return await setMedia(store, item, { state: 'public' })
+    const { kept, refusal } = cleanAttachment(fetched)
+    if (!kept || (refusal && !(await serviceOf(store, item))?.allow_vcards)) {
+      return await leaveOut(store, interaction, item, refusal ?? '')
+    }
     const place = `${item.interaction_sid}/media/${item.position}/bytes`
     await setMedia(store, item, {
       state: 'hosted',
-      content_type: bareType(fetched.content_type) ?? ANY_TYPE,
-      bytes_sealed: store.keys.seal(place, fetched.bytes),
+      content_type: bareType(kept.content_type) ?? ANY_TYPE,
+      bytes_sealed: store.keys.seal(place, kept.bytes),
       expires_at: sql<Date>`now() + ${HOSTED_FOR}::interval`,
     })
   } catch (error) {
     if (!(error instanceof CarrierError)) throw error
     if (error.outcome !== 'refused' && interaction.attempts < MAX_ATTEMPTS) throw error
     await setMedia(store, item, { state: 'lost' })
-    const { account_sid, session_sid } = interaction
-    const { service_sid, interaction_sid } = item
-    await recordEvent(store, {
-      error_code: 11200,
-      account_sid,
-      service_sid,
-      session_sid,
-      interaction_sid,
-      values: { url: `Attachment ${item.position} at the carrier` },
-    })
+    const values = { url: `Attachment ${item.position} at the carrier` }
+    await recordEvent(store, { ...placeOf(interaction, item), error_code: 11200, values })
   }
+}
+
+const placeOf = ({ account_sid, session_sid }: MessageWithMedia, { service_sid, interaction_sid }: MediaItem) => ({
+  ...{ account_sid, service_sid, session_sid, interaction_sid },
+})
+
+async function leaveOut(store: Store, interaction: MessageWithMedia, item: MediaItem, reason: string) {
+  await setMedia(store, item, { state: 'lost' })
+  const message = `Attachment ${item.position} was left out: ${reason}`
+  await recordEvent(store, { ...placeOf(interaction, item), error_code: 80914, message })
 }
 
 type MediaChanges = {
