@@ -23,6 +23,20 @@ const DEFAULTS = {
   cool_down_mode: 'best-effort',
   intercept_failure: 'proceed',
 }
+/** Those that calls have nothing to do with (test/content-guard.test.ts, test/flood.test.ts). */
+const ABOUT_TEXTS = {
+  content_guard_own_number: 'off',
+  content_guard_other_numbers: 'off',
+  content_guard_email_addresses: 'off',
+  content_guard_links: 'off',
+  content_guard_payment_words: 'off',
+  content_guard_notice: null,
+  allowed_domains: [],
+  payment_words: [],
+  allow_vcards: false,
+  flood_limit: 0,
+  repeat_limit: 0,
+}
 const ALL = {
   RingTimeout: '5',
   MaxDuration: '86400',
@@ -42,7 +56,7 @@ const ALL = {
 async function makeSettings(server: TestServer) {
   const service = await makeService(server, 0)
   const path = `/maskline${service.path}/Settings`
-  const base = { service_sid: service.sid, url: `${server.url}${path}` }
+  const base = { service_sid: service.sid, url: `${server.url}${path}`, ...ABOUT_TEXTS }
   return { service, path, base, set: (params: Record<string, string>) => server.post(path, params) }
 }
 

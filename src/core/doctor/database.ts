@@ -27,6 +27,8 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   recordings_pkey: 'recordings (service_sid, sid)',
   recordings_carrier_id: 'recordings (service_sid, carrier_sid, carrier_recording_id)',
   callbacks_pkey: 'callbacks (service_sid, sid)',
+  blocked_numbers_identifier: 'blocked_numbers (service_sid, identifier_hash)',
+  blocked_numbers_pkey: 'blocked_numbers (service_sid, sid)',
   callback_attempts_pkey: 'callback_attempts (service_sid, sid)',
   events_pkey: 'events (service_sid, sid)',
   released_pairs_pkey: 'released_pairs (service_sid, sid)',
