@@ -73,16 +73,21 @@ async function operations(server: TestServer) {
     [`${session.path}/Participants`, { Identifier: BOB }],
     [`${session.path}/Participants/${alice.sid}/MessageInteractions`, { Body: 'Hello' }],
     [`/maskline/v1/Services/${service.sid}/Settings`, { OptOutWords: 'false' }],
+    ['/maskline/v1/Settings', { SessionRetention: '80' }],
   ]
   return { operations, service, session }
 }
 
+type Described = { paths: Record<string, { post?: object }> }
+/** A repeat does no harm, and a second copy of the answer would be one too many. */
+const UNKEYED = ['/maskline/v1/Privacy/Export', '/maskline/v1/Privacy/Erase']
+
 test('every POST of the API repeated with its key is answered as the first time and done once', async () => {
   const server = await shared()
   const { operations: list } = await operations(server)
-  const document = (await (await fetch(`${server.direct}/openapi.json`)).json()) as { paths: Record<string, object> }
+  const document = (await (await fetch(`${server.direct}/openapi.json`)).json()) as Described
   const posts = Object.entries(document.paths).filter(
-    ([path, methods]) => 'post' in methods && /^\/(v1|maskline)\//.test(path),
+    ([path, { post }]) => post && /^\/(v1|maskline)\//.test(path) && !UNKEYED.includes(path),
   )
   assert.equal(list.length, posts.length, 'a POST has come or gone: add it here')
 
