@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { createAuthenticator } from '../src/core/accounts.ts'
 import { createApiKey, revokeApiKey } from '../src/core/api-keys.ts'
@@ -176,5 +179,24 @@ test('a fault of ours is 500 or 503 in the same form and says nothing of itself'
     assertRefused(await server.post('/v1/Services', { UniqueName: 'busy' }), 503, 20503)
   } finally {
     await rows(server, 'drop trigger fail on services')
+  }
+})
+
+test('TRACE leads nowhere, and what came with it is not sent back', async () => {
+  const server = await shared()
+  const ask = async (method: string, path: string, authorization: string) => {
+    const headers = { authorization, cookie: 'seen=again' }
+    const sent = request(server.direct + path, { method, headers }).end()
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    return { status: answer.statusCode, body: await text(answer) }
+  }
+  const good = basic(server.account.sid, server.account.auth_token)
+  assert.equal((await ask('GET', '/v1/Services', good)).status, 200, 'control: another method is answered')
+  for (const path of ['/v1/Services', '/maskline/v1/Events', '/webhooks/a/messages', '/media/a/b', '/health/live']) {
+    for (const authorization of [good, 'Basic bm86bm8=']) {
+      const { status, body } = await ask('TRACE', path, authorization)
+      assert.ok(status === 404 || (status === 401 && authorization !== good), `${path}: ${status}`)
+      assert.doesNotMatch(body, /seen=again|Basic/i)
+    }
   }
 })
