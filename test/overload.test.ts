@@ -57,6 +57,7 @@ test('with as much in hand as it may, the server says at once to come again, and
   assert.match(refused.headers.get('twilio-request-id') ?? '', /^RQ[0-9a-f]{32}$/)
   const webhook = await fetch(`${server.direct}/webhooks/${server.account.carrier_sid}/messages`, { method: 'POST' })
   assert.deepEqual([webhook.status, webhook.headers.get('retry-after')], [503, '1'])
+  assert.equal(webhook.headers.get('x-content-type-options'), 'nosniff')
   for (const probe of ['live', 'ready']) {
     assert.equal((await fetch(`${server.direct}/health/${probe}`)).status, 200)
   }

@@ -112,6 +112,7 @@ test('every answer says what it is, what may keep it, and nothing of what made i
   ]
   for (const [{ url, headers }, isKept] of answers) {
     assert.equal(headers.get('x-content-type-options'), 'nosniff', url)
+    assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none';.* frame-ancestors 'none'/, url)
     assert.equal(headers.get('strict-transport-security'), 'max-age=31536000', url)
     assert.equal(headers.get('cache-control'), isKept ? null : 'no-store', url)
     for (const name of ['server', 'x-powered-by']) assert.equal(headers.get(name), null, url)

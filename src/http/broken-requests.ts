@@ -51,10 +51,16 @@ export function answerBroken(app: FastifyInstance, requests: OpenRequests): void
   })
 }
 
+/** No browser is to find markup or a script where there is none, nor to show an answer inside a page of somebody else's. */
+export const FOR_BROWSERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
+}
+
 const headersFor = (body: string) => ({
+  ...FOR_BROWSERS,
   'Content-Type': 'application/json',
   'Content-Length': Buffer.byteLength(body),
-  'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-store',
   Connection: 'close',
 })

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
 import { newSid } from '../core/sid.ts'
+import { FOR_BROWSERS } from './broken-requests.ts'
 import { presentError } from './errors.ts'
 
 /** Probes are answered however much there is to do. */
@@ -34,6 +35,7 @@ const HEADERS = [
   ...['Retry-After', '1'],
   ...['Content-Type', 'application/json; charset=utf-8'],
   ...['Content-Length', String(Buffer.byteLength(REFUSAL))],
+  ...Object.entries(FOR_BROWSERS).flat(),
 ]
 
 /** One write. What its sender still sends is read and dropped by Node once the answer is out, so that the connection can be kept. */

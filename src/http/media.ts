@@ -18,8 +18,6 @@ export async function mediaRoutes(app: FastifyInstance, context: HttpContext): P
         'Content-Type': media.content_type,
         'Content-Disposition': `${SHOWN.test(media.content_type) ? 'inline' : 'attachment'}; filename="${media.name}"`,
         'Cache-Control': 'private, no-store',
-        'X-Content-Type-Options': 'nosniff',
-        'Content-Security-Policy': "default-src 'none'; sandbox",
       })
       .send(media.bytes)
   })

@@ -136,7 +136,5 @@ function soundHeaders(sid: string, content_type: string) {
     'Content-Type': /^audio\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream',
     'Content-Disposition': `inline; filename="${sid}.${type === 'audio/mpeg' ? 'mp3' : 'wav'}"`,
     'Cache-Control': 'private, no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; sandbox",
   }
 }

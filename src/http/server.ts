@@ -10,7 +10,7 @@ import { phoneNumberRoutes } from './api/phone-numbers.ts'
 import { notFound } from './api/route.ts'
 import { serviceRoutes } from './api/services.ts'
 import { sessionRoutes } from './api/sessions.ts'
-import { answerBroken } from './broken-requests.ts'
+import { answerBroken, FOR_BROWSERS } from './broken-requests.ts'
 import { vendorIngress } from './call-webhooks.ts'
 import { trustProxies } from './client-address.ts'
 import type { HttpContext } from './context.ts'
@@ -79,9 +79,9 @@ export async function createServer(
   return app
 }
 
-/** No browser is to find markup where there is none, nor to come without TLS again where there was some. */
+/** Nor is a browser to come without TLS again where there was some. */
 const headersOfAll = ({ store }: HttpContext): Record<string, string> => ({
-  'X-Content-Type-Options': 'nosniff',
+  ...FOR_BROWSERS,
   ...(store.rules.public_url.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000' } : {}),
 })
 
