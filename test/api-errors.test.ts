@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import { type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { createAuthenticator } from '../src/core/accounts.ts'
@@ -182,14 +182,16 @@ test('a fault of ours is 500 or 503 in the same form and says nothing of itself'
   }
 })
 
+/** With whatever headers and method, which `fetch` would choose itself. */
+async function askRaw(url: string, options: RequestOptions, body = '') {
+  const [answer] = (await once(request(url, options).end(body), 'response')) as [IncomingMessage]
+  return { status: answer.statusCode, body: await text(answer) }
+}
+
 test('TRACE leads nowhere, and what came with it is not sent back', async () => {
   const server = await shared()
-  const ask = async (method: string, path: string, authorization: string) => {
-    const headers = { authorization, cookie: 'seen=again' }
-    const sent = request(server.direct + path, { method, headers }).end()
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-    return { status: answer.statusCode, body: await text(answer) }
-  }
+  const ask = (method: string, path: string, authorization: string) =>
+    askRaw(server.direct + path, { method, headers: { authorization, cookie: 'seen=again' } })
   const good = basic(server.account.sid, server.account.auth_token)
   assert.equal((await ask('GET', '/v1/Services', good)).status, 200, 'control: another method is answered')
   for (const path of ['/v1/Services', '/maskline/v1/Events', '/webhooks/a/messages', '/media/a/b', '/health/live']) {
@@ -199,4 +201,29 @@ test('TRACE leads nowhere, and what came with it is not sent back', async () => 
       assert.doesNotMatch(body, /seen=again|Basic/i)
     }
   }
+})
+
+test('a form that a page has a browser send changes nothing, whatever credentials the browser adds', async () => {
+  const server = await shared()
+  const { path: own } = await makeService(server, 0)
+  const authorization = basic(server.account.sid, server.account.auth_token)
+  const form = 'application/x-www-form-urlencoded'
+  const ask = (mode: string | undefined, method = 'POST', path = own) => {
+    const headers = { authorization, 'content-type': form, ...(mode ? { 'sec-fetch-mode': mode } : {}) }
+    return askRaw(
+      server.direct + path,
+      { method, headers },
+      method === 'POST' ? `CallbackUrl=https://${mode}.example/` : '',
+    )
+  }
+  const callbackUrl = async () => JSON.parse((await ask(undefined, 'GET')).body).callback_url
+  for (const mode of ['navigate', 'no-cors']) {
+    assert.equal((await ask(mode)).status, 401, mode)
+    assert.equal((await ask(mode, 'POST', '/maskline/v1/Nothing')).status, 401, mode)
+    assert.equal(await callbackUrl(), null)
+  }
+  assert.equal((await ask('navigate', 'GET')).status, 200, 'a recording can be opened in a browser')
+  assert.equal((await ask('cors')).status, 200, 'control: a script with credentials of its own is served')
+  assert.equal(await callbackUrl(), 'https://cors.example/')
+  assert.equal((await ask(undefined)).status, 200, 'and so is whoever is no browser')
 })

@@ -20,6 +20,7 @@ export async function requireCaller(
   { authenticate, sign_ins, store }: Pick<HttpContext, 'authenticate' | 'sign_ins' | 'store'>,
   request: FastifyRequest,
 ): Promise<void> {
+  if (isFormOfPage(request)) throw new ProxyError(20003)
   const [username, password] = readBasic(request.headers.authorization)
   const caller = await authenticate(username, password)
   if (caller?.account_status !== 'active') {
@@ -55,6 +56,13 @@ export function requireRate(
   reply.header('Retry-After', refusal.retry_after_s)
   throw new ProxyError(20429)
 }
+
+/**
+ * A form that a page has the browser send, perhaps a page of somebody else's. The browser adds what was once typed into its
+ * prompt; a script cannot add credentials to such a request, so no client sends one.
+ */
+const isFormOfPage = ({ method, headers }: FastifyRequest) =>
+  method !== 'GET' && (headers['sec-fetch-mode'] === 'navigate' || headers['sec-fetch-mode'] === 'no-cors')
 
 function readBasic(header: string | undefined): [username: string, password: string] {
   const [, encoded = ''] = /^Basic +([A-Za-z0-9+/=]+) *$/i.exec(header ?? '') ?? []
