@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeBill } from './sbom.ts'
 
 // Writes dist/, which is what the package holds: `npm run build`, and by itself before `npm pack`.
 
@@ -21,6 +22,8 @@ for (const path of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
   mkdirSync(dirname(join(target, path)), { recursive: true })
   copyFileSync(join(source, path), join(target, path))
 }
+
+writeBill(join(target, 'sbom.cdx.json'))
 
 const cli = join(target, 'cli.js')
 if (!readFileSync(cli, 'utf8').startsWith('#!/usr/bin/env node\n')) throw new Error(`${cli} lacks its first line`)

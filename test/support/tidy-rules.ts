@@ -156,29 +156,6 @@ export const findForeignAddresses = (files: SourceFile[], registry: string) =>
     'names an address or path of one machine',
   )
 
-type Lock = {
-  packages: Record<
-    string,
-    { resolved?: string; integrity?: string; link?: boolean; dev?: boolean; hasInstallScript?: boolean }
-  >
-}
-
-export function findLockProblems(lock: Lock): string[] {
-  return Object.entries(lock.packages).flatMap(([name, entry]) => {
-    if (name === '' || entry.link) return []
-    return [
-      ...(entry.integrity ? [] : [`${name} has no integrity`]),
-      ...(entry.resolved ? [`${name} names where it was fetched from`] : []),
-    ]
-  })
-}
-
-/** A package manager may refuse to run install scripts, so nothing that runs may need one. */
-export const findInstallScripts = (lock: Lock, approved: RegExp) =>
-  Object.entries(lock.packages).flatMap(([name, { hasInstallScript, dev }]) =>
-    hasInstallScript && !dev && !approved.test(name) ? [`${name} has an install script`] : [],
-  )
-
 function findLines(files: SourceFile[], pattern: RegExp, complaint: string): string[] {
   return files.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, at) => (pattern.test(line) ? [`${path}:${at + 1} ${complaint}`] : [])),
