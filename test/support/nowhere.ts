@@ -184,9 +184,10 @@ const GOES = {
   Sessions: ['Sessions'],
   PhoneNumbers: ['PhoneNumbers'],
   ShortCodes: ['ShortCodes'],
-  Interactions: ['Interactions', 'MessageInteractions'],
+  Interactions: ['Interactions', 'MessageInteractions', 'Callbacks'],
   Recordings: ['Recordings'],
   Keys: ['Keys'],
+  BlockedNumbers: ['BlockedNumbers'],
 }
 
 async function deleted(server: TestServer, operations: ApiOperation[]): Promise<Question[]> {

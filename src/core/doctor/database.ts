@@ -29,6 +29,7 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   callbacks_pkey: 'callbacks (service_sid, sid)',
   blocked_numbers_identifier: 'blocked_numbers (service_sid, identifier_hash)',
   blocked_numbers_pkey: 'blocked_numbers (service_sid, sid)',
+  callback_endpoints_pkey: 'callback_endpoints (account_sid, endpoint)',
   callback_attempts_pkey: 'callback_attempts (service_sid, sid)',
   events_pkey: 'events (service_sid, sid)',
   released_pairs_pkey: 'released_pairs (service_sid, sid)',

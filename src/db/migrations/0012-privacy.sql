@@ -34,7 +34,6 @@ create index interactions_recipient on interactions (service_sid, recipient_hash
 create index released_pairs_partner on released_pairs (partner_hash) where partner_hash is not null;
 create index events_session on events (service_sid, session_sid) where session_sid is not null;
 create index events_interaction on events (service_sid, interaction_sid) where interaction_sid is not null;
-create index audit_log_resource on audit_log (account_sid, resource_sid) where resource_sid is not null;
 
 -- What is purged is purged per account.
 drop index sessions_to_purge, interactions_outside, callbacks_finished, callback_attempts_age, events_age;

@@ -80,7 +80,7 @@ export function route(
       if (status === 204) return reply.send()
       if (!mask || request.caller.scopes.has('pii')) return result
       // Pages are written by hand where they are read often.
-      return mask(typeof result === 'string' ? JSON.parse(result) : result)
+      return mask(Buffer.isBuffer(result) ? JSON.parse(result.toString()) : result)
     },
   })
 }
