@@ -21,12 +21,14 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
       date_ended date_last_interaction closed_reason date_created date_updated`,
   },
   interactions: {
-    because: 'exported as interactions and outside_sessions; erased: bodies in a session, whole rows outside of any',
+    because:
+      'exported as interactions and outside_sessions; erased: bodies in a session, with what the content guard made and found of them, whole rows outside of any',
     columns: `service_sid sid account_sid session_sid type origin outcome data_sealed num_media num_segments carrier_sid
       event_id dialled_number sender_sealed sender_hash recipient_sealed recipient_hash geography inbound_participant_sid
       inbound_resource_sid inbound_resource_status outbound_participant_sid outbound_resource_sid
       outbound_resource_status outbound_carrier_id outbound_number outbound_carrier_sid error_code stage due_at attempts
-      send_started_at date_created date_updated duration_s is_recorded answered_at is_brief`,
+      send_started_at date_created date_updated duration_s is_recorded answered_at is_brief
+      content_found sent_data_sealed`,
   },
   media: {
     because: 'exported with its interaction; erased whole',
@@ -40,12 +42,12 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
   callbacks: {
     because: 'exported with its interaction; tells of its statuses, and nothing of people',
     columns: `service_sid sid account_sid interaction_sid url inbound_resource_status outbound_resource_status
-      interaction_date_updated due_at attempts date_delivered date_created`,
+      interaction_date_updated due_at attempts is_put_off date_replayed date_delivered date_created`,
   },
   callback_attempts: {
     because: 'exported with its interaction; tells of the application, and nothing of people',
-    columns: `service_sid sid account_sid interaction_sid callback_sid kind url attempt status_code error duration_ms
-      date_created`,
+    columns: `service_sid sid account_sid interaction_sid callback_sid kind url attempt tries status_code error
+      duration_ms date_created`,
   },
   events: {
     because: 'exported as events, and with messages outside of sessions; erased: a number that is masked',
@@ -55,11 +57,25 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
     because: 'exported as released_pairs; erased whole, and from those of partners',
     columns: `service_sid sid identifier_hash partner_hash proxy_identifier date_released kept_until`,
   },
+  blocked_numbers: {
+    because: 'exported as blocked_numbers; erased whole',
+    columns: `service_sid sid account_sid identifier_sealed identifier_hash date_created`,
+  },
   audit_log: {
-    because: 'exported as audit; has no personal data, and remains',
+    because: 'exported as audit; of people it has SIDs and keyed digests, and remains; origin is of whoever did it',
     columns: `sid account_sid actor actor_sid origin request_sid action service_sid resource_sid details date_created
       position seal`,
   },
+  audit_pending: {
+    because: 'audit_log shows it',
+    columns: `sid account_sid actor actor_sid origin request_sid action service_sid resource_sid details date_created`,
+  },
+  audit_entries: {
+    because: 'audit_log shows it',
+    columns: `sid account_sid actor actor_sid origin request_sid action service_sid resource_sid details date_created
+      position seal`,
+  },
+  audit_ends: { because: 'digests', columns: `place position seal proof` },
   idempotency_keys: {
     because: 'not exported, since what it repeats is; erased where an answer names the person, and gone after a day',
     columns: `account_sid key request_digest body_sealed date_created`,
@@ -70,30 +86,44 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
   },
   accounts: {
     because: 'of the customer',
-    columns: `sid friendly_name auth_token_sealed auth_token_digest status date_created date_updated retention_days
-      body_retention_days`,
+    columns: `sid friendly_name auth_token_sealed auth_token_digest secondary_auth_token_sealed
+      secondary_auth_token_digest status date_created date_updated retention_days body_retention_days`,
   },
   api_keys: {
     because: 'of the customer',
-    columns: `sid account_sid friendly_name secret_digest date_created date_revoked`,
+    columns: `sid account_sid friendly_name type scopes secret_digest date_created date_updated date_revoked`,
   },
   carriers: {
     because: 'of the customer',
     columns: `sid account_sid kind friendly_name credentials_sealed date_created`,
   },
+  key_uses: {
+    because: 'of the customer: the address is of whoever signed in with a token or key, and only the last one is kept',
+    columns: `sid date_last_used address`,
+  },
+  callback_endpoints: {
+    because: 'of the application: scheme, host and port of an address, and how it answers',
+    columns: `account_sid endpoint failures failing_since date_opened probes probe_at date_updated`,
+  },
   services: {
-    because: 'of the customer',
+    because: 'of the customer: what it wants done, in words of its own',
     columns: `sid account_sid unique_name default_ttl callback_url geo_match_level number_selection_behavior
       intercept_callback_url out_of_session_callback_url chat_instance_sid opt_out_words date_created date_updated
       ring_timeout_s max_duration_s last_minute_announcement greeting whisper recording recording_announcement voicemail
-      voicemail_max_length_s speech_language cool_down_s cool_down_mode intercept_failure bodies_purged_to`,
+      voicemail_max_length_s speech_language cool_down_s cool_down_mode intercept_failure bodies_purged_to
+      content_guard_own_number content_guard_other_numbers content_guard_email_addresses content_guard_links
+      content_guard_payment_words content_guard_notice allowed_domains payment_words allow_vcards flood_limit repeat_limit
+      is_guarded`,
   },
   phone_numbers: {
     because: 'proxy numbers are nobody’s',
     columns: `sid account_sid carrier_sid carrier_number_sid phone_number friendly_name iso_country capabilities
       previous_webhooks restore_at service_sid is_reserved date_created date_updated`,
   },
-  data_keys: { because: 'keys', columns: `id purpose wrapped date_created` },
+  data_keys: {
+    because: 'keys',
+    columns: `id purpose wrapped master_key_id date_wrapped active_from handed_over date_created`,
+  },
   schema_migrations: { because: 'of the program', columns: `version name sha256 date_applied` },
   request_counts: { because: 'counts of requests', columns: `key server counts slot_age_ms date_told` },
 }

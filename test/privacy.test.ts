@@ -12,19 +12,21 @@ const getServer = serverForFile()
 const EXPORT = '/maskline/v1/Privacy/Export'
 const ERASE = '/maskline/v1/Privacy/Erase'
 
-/** Alice texts, calls, writes where she is in no session, and is written to; and so is Bob, who stays. */
+/** Alice texts, calls, writes where she is in no session or is blocked, and is written to; and so is Bob, who stays. */
 async function livePublicly(t: Parameters<typeof startReceiver>[0], server: TestServer) {
   const receiver = await startReceiver(t, () => twiml('<Message>Who is it?</Message>'))
   const service = await makeService(server, 3, {
     CallbackUrl: `${receiver.url}/status`,
     OutOfSessionCallbackUrl: receiver.url,
   })
-  await server.post(`/maskline${service.path}/Settings`, { Recording: 'true' })
+  await server.post(`/maskline${service.path}/Settings`, { Recording: 'true', ContentGuardOwnNumber: 'redact' })
   const people = [newCaller(), newPerson()]
   const talk = await converse(server, service, {}, people)
   const { session, alice, bob } = talk
   await server.text(alice.identifier, alice.proxy, 'Words of Alice', ['https://example.com/alice.png'])
   await heard(server, bob, 'Words of Alice')
+  await server.text(alice.identifier, alice.proxy, `Words judged ${alice.identifier}`)
+  await heard(server, bob, JUDGED)
   await server.text(bob.identifier, bob.proxy, 'Words to Alice')
   await heard(server, alice, 'Words to Alice')
   await server.post(
@@ -48,10 +50,14 @@ async function livePublicly(t: Parameters<typeof startReceiver>[0], server: Test
   await server.text(bystanders.alice.identifier, bystanders.alice.proxy, 'Words of others')
   await heard(server, bystanders.bob, 'Words of others')
   await settled(server, service)
-  return { service, talk, bystanders }
+  const elsewhere = await makeService(server, 0)
+  const PhoneNumber = alice.identifier
+  const block = (await server.post(`/maskline${elsewhere.path}/BlockedNumbers`, { PhoneNumber })).body
+  return { service, talk, bystanders, block }
 }
 
-const WORDS = ['Words of Alice', 'Words to Alice', 'Words of the office', 'Words outside', 'alice.png']
+const JUDGED = 'Words judged ***'
+const WORDS = ['Words of Alice', JUDGED, 'Words to Alice', 'Words of the office', 'Words outside', 'alice.png']
 
 /** What the doctor says of the data; the tests' own PostgreSQL does without fsync. */
 async function faultsOf({ store }: TestServer): Promise<string[]> {
@@ -97,10 +103,14 @@ test('an erased person is in no live row, and who is left is as before', async (
     ...['participants.identifier_sealed', 'participants.identifier_hash', 'interactions.data_sealed'],
     ...['interactions.sender_sealed', 'interactions.sender_hash', 'interactions.recipient_sealed'],
     ...['interactions.recipient_hash', 'media.source_url_sealed', 'released_pairs.identifier_hash'],
-    ...['released_pairs.partner_hash', 'idempotency_keys.body_sealed'],
+    ...['released_pairs.partner_hash', 'idempotency_keys.body_sealed', 'interactions.sent_data_sealed'],
+    ...['blocked_numbers.identifier_sealed', 'blocked_numbers.identifier_hash'],
   ]) {
     assert.ok(where.includes(column), `control: before, she is in ${column}; found: ${where}`)
   }
+  const judged = () =>
+    rows(server, 'select from interactions where service_sid = $1 and content_found is not null', [service.sid])
+  assert.equal((await judged()).length, 1, 'control: before, it is known what was found in her text')
   const { body: dry } = await server.post(ERASE, { Identifier, DryRun: 'true' })
   assert.deepEqual(await searchLiveRows(server.store, [Identifier], WORDS), before, 'a dry run changes nothing')
 
@@ -109,7 +119,9 @@ test('an erased person is in no live row, and who is left is as before', async (
   assert.equal(status, 200)
   assert.deepEqual({ ...body, dry_run: true }, dry, 'what was counted was erased')
   assert.deepEqual(await searchLiveRows(server.store, [Identifier], WORDS), [])
+  assert.deepEqual(await judged(), [])
   assert.ok(Date.now() - began < 60_000)
+  assert.equal(body.blocked_numbers, 1)
   assert.ok(body.participants >= 1 && body.interactions >= 4 && body.strangers_messages >= 2, JSON.stringify(body))
 
   assert.equal((await server.get(session.path)).body.status, 'closed')
@@ -178,7 +190,7 @@ test('what an erasure that broke off has left is erased when it is asked for aga
 
 test('an export has all there is of a person, and of the partner only what they wrote to them', async (t) => {
   const server = await getServer()
-  const { talk } = await livePublicly(t, server)
+  const { talk, block } = await livePublicly(t, server)
   const { session, alice, bob } = talk
   const { status, text, body } = await server.post(EXPORT, { Identifier: alice.identifier })
   assert.equal(status, 200)
@@ -196,12 +208,19 @@ test('an export has all there is of a person, and of the partner only what they 
     role: string
     type: string
     data: object
+    sent_data?: object
     media: object[]
     recordings: object[]
     callbacks: object[]
   }[]
   assert.deepEqual(said.find(({ media }) => media.length > 0)?.data, { body: 'Words of Alice' })
   assert.ok(said.some(({ role, data }) => role === 'recipient' && JSON.stringify(data).includes('Words to Alice')))
+  const changed = said.filter(({ sent_data }) => sent_data)
+  assert.deepEqual(
+    changed.map(({ data, sent_data }) => [data, sent_data]),
+    [[{ body: `Words judged ${alice.identifier}` }, { body: JUDGED }]],
+    'what was typed, and what left',
+  )
   assert.equal(said.find(({ type }) => type === 'voice')?.recordings.length, 1)
   assert.ok(said.some(({ callbacks }) => callbacks.length > 0))
   assert.deepEqual(
@@ -209,7 +228,17 @@ test('an export has all there is of a person, and of the partner only what they 
     ['sender', 'recipient'],
   )
   assert.ok(body.outside_sessions[0].events.length > 0 && body.released_pairs.length > 0)
-  assert.equal(body.audit.at(-1).action, 'privacy.export')
+  const partners = (await server.post(EXPORT, { Identifier: bob.identifier })).text
+  assert.ok(partners.includes(JUDGED), 'the partner has what got to them')
+  assert.ok(!partners.includes(alice.identifier.slice(2)), 'and not the number that was taken out')
+  const { sid, account_sid, service_sid, date_created } = block
+  const [blocked] = body.blocked_numbers
+  assert.deepEqual(
+    [{ ...blocked, date_created: (Date.parse(blocked.date_created) / 1000) | 0 }, body.blocked_numbers.length],
+    [{ sid, account_sid, service_sid, date_created: Date.parse(date_created) / 1000 }, 1],
+  )
+  const deeds: string[] = body.audit.map(({ action }: { action: string }) => action)
+  assert.ok(deeds.includes('privacy.export') && deeds.at(-1) === 'blocked-number.create', deeds.join())
 
   await server.post(ERASE, { Identifier: alice.identifier })
   const after = (await server.post(EXPORT, { Identifier: alice.identifier })).body

@@ -97,7 +97,7 @@ function words({ canaries }: World): string {
   return text
 }
 
-/** Texts with and without pictures, from the API and from strangers. */
+/** Texts with and without pictures, from the API and from strangers who are blocked then; of one a number is taken out. */
 async function text(world: World, size: number) {
   const { api, twilio, application } = world
   const { sid } = await api.post('/v1/Services', [
@@ -106,6 +106,7 @@ async function text(world: World, size: number) {
     ['InterceptCallbackUrl', `${application.url}/intercept`],
     ['OutOfSessionCallbackUrl', `${application.url}/failing`],
   ])
+  await api.post(`/maskline/v1/Services/${sid}/Settings`, [['ContentGuardOwnNumber', 'redact']])
   const numbers = [poolNumber(0), poolNumber(1)] as const
   for (const phone_number of numbers) {
     twilio.addNumber({ phone_number })
@@ -121,10 +122,13 @@ async function text(world: World, size: number) {
     const path = `/v1/Services/${sid}/Sessions/${session.sid}`
     const mediaUrls = [twilio.addMedia({ content_type: 'image/png', bytes: Buffer.from(words(world)) })]
     await twilio.receive({ from: people[0], to: numbers[0], body: words(world) })
+    await twilio.receive({ from: people[0], to: numbers[0], body: `${words(world)} is at ${people[0]}` })
     await twilio.receive({ from: people[1], to: numbers[1], body: words(world), mediaUrls })
     const { participants } = (await api.ask('GET', `${path}/Participants`)).body
     await api.post(`${path}/Participants/${participants[0].sid}/MessageInteractions`, [['Body', words(world)]])
-    await twilio.receive({ from: newPerson(world), to: numbers[at % 2] ?? '', body: words(world) })
+    const stranger = newPerson(world)
+    await twilio.receive({ from: stranger, to: numbers[at % 2] ?? '', body: words(world) })
+    await api.post(`/maskline/v1/Services/${sid}/BlockedNumbers`, [['PhoneNumber', stranger]])
   }
 }
 

@@ -116,6 +116,8 @@ async function recordVerdict(trx: Store, message: Interaction, verdict: Verdict,
     .set({ content_found: JSON.stringify(found), sent_data_sealed })
     .where('service_sid', '=', service_sid)
     .where('sid', '=', interaction_sid)
+    // Whoever was erased while their message was judged has no text that could be put back.
+    .where('stage', 'is not', null)
     .execute()
   for (const { position } of media) {
     await trx.db

@@ -47,6 +47,7 @@ const ErasureBody = Type.Object({
   interactions: Type.Integer(),
   strangers_messages: Type.Integer(),
   released_pairs: Type.Integer(),
+  blocked_numbers: Type.Integer(),
   kept_answers: Type.Integer(),
 })
 

@@ -8,6 +8,7 @@ import { closeSession, isLive, lockSession } from '../session-state.ts'
 import { inTransaction, type Store } from '../store.ts'
 import {
   allOf,
+  blockedRows,
   isTo,
   listInteractions,
   listNamingAnswers,
@@ -23,7 +24,7 @@ import { type Subject, subjectDetails } from './subject.ts'
 /**
  * Erases a person from an account. Sessions they are in are closed first. Then the rows stay, as the bare fact that
  * somebody was in a session and something was said, and the person goes: number, blind index and name, what they wrote and
- * what was written to them, attachments, recordings, what cool-downs remember. Whoever is half erased is found again,
+ * what was written to them, attachments, recordings, what cool-downs remember, and that they are blocked. Whoever is half erased is found again,
  * since the participant's own row comes last: after a crash it is asked for once more.
  */
 export type ErasedCounts = {
@@ -32,6 +33,7 @@ export type ErasedCounts = {
   interactions: number
   strangers_messages: number
   released_pairs: number
+  blocked_numbers: number
   kept_answers: number
 }
 
@@ -52,6 +54,7 @@ export async function erasePerson(store: Store, subject: Subject): Promise<Erase
   await eraseOutside(store, subject, counts)
   await inTransaction(store, async (trx) => {
     await erasePairs(trx, subject, counts)
+    await eraseBlocks(trx, subject, counts)
     await eraseAnswers(trx, subject, participants, counts)
     await eraseFromEvents(trx, subject)
     await audit(trx, { action: 'privacy.erased', ...about, details: { ...subjectDetails(subject), ...counts } })
@@ -80,6 +83,7 @@ export async function countPerson(store: Store, subject: Subject): Promise<Erase
     if (isTo(store, subject, row)) counts.strangers_messages++
   }
   counts.released_pairs = (await releasedPairs(store, subject, 'identifier').execute()).length
+  counts.blocked_numbers = (await blockedRows(store, subject).execute()).length
   counts.kept_answers = (await listNamingAnswers(store, subject, participants)).length
   return counts
 }
@@ -90,6 +94,7 @@ const noneErased = (): ErasedCounts => ({
   interactions: 0,
   strangers_messages: 0,
   released_pairs: 0,
+  blocked_numbers: 0,
   kept_answers: 0,
 })
 
@@ -115,7 +120,7 @@ async function eraseParticipant(store: Store, subject: Subject, place: Place, co
     // Somebody may have opened it again meanwhile, and more may have been said.
     if (!(await close(trx))) return false
     for await (const rows of pagesOf((after) => listInteractions(trx, place, after))) {
-      const rest = rows.filter(({ data_sealed, due_at }) => data_sealed || due_at)
+      const rest = rows.filter((row) => row.data_sealed || row.sent_data_sealed || row.content_found || row.due_at)
       await emptyInteractions(trx, service_sid, rest)
     }
     await becomeNobody(trx, place)
@@ -140,6 +145,8 @@ async function emptyInteractions({ db }: Store, service_sid: string, rows: { sid
     .updateTable('interactions')
     .set({
       data_sealed: null,
+      sent_data_sealed: null,
+      content_found: null,
       stage: sql`case when type = 'voice' then stage end`,
       due_at: sql`case when type = 'voice' then due_at end`,
     })
@@ -194,6 +201,14 @@ async function erasePairs(trx: Store, subject: Subject, counts: ErasedCounts) {
   for (const [service_sid, sids] of await these('partner')) {
     const pairs = trx.db.updateTable('released_pairs').set({ partner_hash: null })
     await pairs.where('service_sid', '=', service_sid).where('sid', 'in', sids).execute()
+  }
+}
+
+/** A block is the customer's to set again, should it have to outlast the person's wish. */
+async function eraseBlocks(trx: Store, subject: Subject, counts: ErasedCounts) {
+  for (const [service_sid, sids] of byService(await blockedRows(trx, subject).execute())) {
+    const gone = trx.db.deleteFrom('blocked_numbers').where('service_sid', '=', service_sid).where('sid', 'in', sids)
+    counts.blocked_numbers += Number((await gone.executeTakeFirst()).numDeletedRows)
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Interaction, Participant } from '../../db/schema.ts'
 import { audit } from '../audit.ts'
-import { interactionData, openMediaSource } from '../interactions.ts'
+import { interactionData, openMediaSource, openSentBody } from '../interactions.ts'
 import { openParticipant } from '../participants.ts'
 import type { Store } from '../store.ts'
 import {
   allOf,
+  blockedRows,
   isTo,
   listInteractions,
   listParticipants,
@@ -19,6 +20,7 @@ import { type Subject, subjectDetails } from './subject.ts'
  * and nothing else: a participant's SID tells nobody's number.
  */
 type Section = (store: Store, subject: Subject, scope: Scope) => AsyncGenerator<object>
+type Role = 'sender' | 'recipient'
 /** What is met on the way, and asked for further on. */
 type Scope = { sids: Set<string> }
 
@@ -28,6 +30,7 @@ export const EXPORT_SECTIONS = [
   'interactions',
   'outside_sessions',
   'released_pairs',
+  'blocked_numbers',
   'events',
   'audit',
 ] as const
@@ -38,6 +41,7 @@ const SECTIONS: Record<(typeof EXPORT_SECTIONS)[number], Section> = {
   interactions: exportInteractions,
   outside_sessions: exportOutside,
   released_pairs: exportPairs,
+  blocked_numbers: exportBlocks,
   events: exportEvents,
   audit: exportAudit,
 }
@@ -108,7 +112,11 @@ async function* exportOutside(store: Store, subject: Subject) {
 }
 
 /** With all that hangs on it; the sound of a recording lies at the carrier, and is fetched by the recording's SID. */
-async function exportInteraction(store: Store, row: Interaction, more: object): Promise<object> {
+async function exportInteraction(
+  store: Store,
+  row: Interaction,
+  more: { role: Role } & Record<string, unknown>,
+): Promise<object> {
   const hanging = <Table extends 'media' | 'recordings' | 'callbacks' | 'callback_attempts'>(table: Table) =>
     store.db
       .selectFrom(table as 'media')
@@ -120,18 +128,34 @@ async function exportInteraction(store: Store, row: Interaction, more: object): 
     (await hanging('media')).map((item) => {
       const place = `${row.sid}/media/${item.position}/bytes`
       const base64 = item.bytes_sealed && store.keys.openBytes(place, item.bytes_sealed).toString('base64')
-      return { ...shown(item), source_url: openMediaSource(store, item), base64 }
+      const source_url = more.role === 'recipient' && item.state === 'lost' ? null : openMediaSource(store, item)
+      return { ...shown(item), source_url, base64 }
     }),
     (await hanging('recordings')).map(shown),
     (await hanging('callbacks')).map(shown),
     (await hanging('callback_attempts')).map(shown),
   ]
+  return { ...shown(row), ...more, ...textsFor(store, row, more.role), media, recordings, callbacks, callback_attempts }
+}
+
+/** Of a text that the content guard changed or stopped, the sender has what they typed, and the recipient what got to them. */
+function textsFor(store: Store, row: Interaction, role: Role): { data: unknown; sent_data?: object } {
   const data: unknown = JSON.parse(interactionData(store, row))
-  return { ...shown(row), ...more, data, media, recordings, callbacks, callback_attempts }
+  if (role === 'recipient' && Object.values(row.content_found ?? {}).includes('block')) return { data: {} }
+  if (!row.sent_data_sealed) return { data }
+  const sent_data = { body: openSentBody(store, row) }
+  return role === 'recipient' ? { data: sent_data } : { data, sent_data }
 }
 
 async function* exportPairs(store: Store, subject: Subject) {
   for (const pair of await releasedPairs(store, subject, 'identifier').execute()) yield shown(pair)
+}
+
+async function* exportBlocks(store: Store, subject: Subject, { sids }: Scope) {
+  for (const block of await blockedRows(store, subject).execute()) {
+    sids.add(block.sid)
+    yield shown(block)
+  }
 }
 
 const eventsOfInteraction = async ({ db }: Store, { service_sid, sid }: Interaction) => {

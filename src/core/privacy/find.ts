@@ -90,6 +90,16 @@ export const releasedPairs = (store: Store, { account_sid, hashes }: Subject, wh
     )
     .orderBy('sid')
 
+/** Where they are blocked. */
+export const blockedRows = (store: Store, { account_sid, hashes }: Subject) =>
+  store.db
+    .selectFrom('services')
+    .innerJoin('blocked_numbers', 'blocked_numbers.service_sid', 'services.sid')
+    .selectAll('blocked_numbers')
+    .where('services.account_sid', '=', account_sid)
+    .where('blocked_numbers.identifier_hash', 'in', hashes)
+    .orderBy('blocked_numbers.sid')
+
 /** Of answers that are kept for repeats of a request, those that name the person; they are kept for a day. */
 export async function listNamingAnswers(
   { db, keys }: Store,
