@@ -54,7 +54,7 @@ test('the token of a carrier is changed while webhooks signed with either come i
   }
   const deeds = await rows(
     server,
-    "select action, resource_sid, details->>'credentials' as what from audit_log order by sid",
+    "select action, resource_sid, details->>'credentials' as what from audit_log where action = 'carrier.update' order by sid",
   )
   const by = (what: string) => ({ action: 'carrier.update', resource_sid: account.carrier_sid, what })
   assert.deepEqual(deeds, [by('auth_token, secondary_auth_token'), by('secondary_auth_token')])

@@ -29,6 +29,7 @@ export function revealRoutes(app: FastifyInstance, context: HttpContext): void {
     {
       summary: 'Show the identifier of a participant',
       scope: 'reveal',
+      keyed: false,
       id: 'RevealParticipant',
       body: RevealCreate,
       answer: ParticipantReveal,
@@ -49,6 +50,7 @@ export function revealRoutes(app: FastifyInstance, context: HttpContext): void {
     {
       summary: 'Show what a message says',
       scope: 'reveal',
+      keyed: false,
       id: 'RevealInteraction',
       body: RevealCreate,
       answer: InteractionReveal,
