@@ -25,6 +25,7 @@ import { x2NothingInClear } from './x2-nothing-in-clear.ts'
 import { x3KeyRotation } from './x3-key-rotation.ts'
 import { x4NothingInLogs } from './x4-nothing-in-logs.ts'
 import { x15Erasure } from './x15-erasure.ts'
+import { x6SlowSockets } from './x6-slow-sockets.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [
@@ -43,7 +44,7 @@ const PROOFS: Proof[] = [
   ],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
   ...[o1Sigterm, o2RollingRestarts, c6Tarpit],
-  ...[x1SignIn, x2NothingInClear, x3KeyRotation, x4NothingInLogs, x15Erasure],
+  ...[x1SignIn, x2NothingInClear, x3KeyRotation, x4NothingInLogs, x6SlowSockets, x15Erasure],
 ]
 
 const HELP = `Usage: npm run proof -- [ids] [options]
