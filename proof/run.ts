@@ -5,6 +5,7 @@ import { d2Kills } from './d2-kills.ts'
 import { d4DiskFull } from './d4-disk-full.ts'
 import { d6DatabaseGone } from './d6-database-gone.ts'
 import { d7Backup } from './d7-backup.ts'
+import { i6Bodies } from './i6-bodies.ts'
 import { o1Sigterm } from './o1-sigterm.ts'
 import { o2RollingRestarts } from './o2-rolling-restarts.ts'
 import type { Proof, Verdict } from './proof.ts'
@@ -43,7 +44,7 @@ const PROOFS: Proof[] = [
     s10Repeats,
   ],
   ...[d1Fsync, d2Kills, d4DiskFull, d6DatabaseGone, d7Backup],
-  ...[o1Sigterm, o2RollingRestarts, c6Tarpit],
+  ...[i6Bodies, o1Sigterm, o2RollingRestarts, c6Tarpit],
   ...[x1SignIn, x2NothingInClear, x3KeyRotation, x4NothingInLogs, x6SlowSockets, x15Erasure],
 ]
 

@@ -31,6 +31,7 @@ export function apiOf(url: string, account: { sid: string; auth_token: string })
   const ask = (method: 'GET' | 'POST' | 'DELETE', path: string, params?: Params) =>
     send(method, url + path, { authorization }, params)
   return {
+    authorization,
     ask,
     async post(path: string, params: Params = []) {
       const answer = await ask('POST', path, params)
