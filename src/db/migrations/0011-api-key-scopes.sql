@@ -4,6 +4,5 @@ alter table api_keys
   add column type text not null default 'standard' check (type in ('main', 'standard', 'restricted')),
   add column scopes text[] not null default '{}',
   add column date_updated timestamptz not null default now();
--- Lists page through the keys that work; only the operator's list, which is rare, has the revoked ones too.
+-- Lists page through the keys that work; the operator's list has the revoked ones too.
 create index api_keys_active on api_keys (account_sid, sid) where date_revoked is null;
-drop index api_keys_account;

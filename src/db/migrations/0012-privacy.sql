@@ -28,7 +28,7 @@ create index interactions_brief on interactions (date_created) where is_brief an
 
 alter table participants add column date_erased timestamptz;
 
--- What finds a person: everything outside of sessions, what partners are remembered by, and what is on record of sessions.
+-- What finds a person: everything outside of sessions, what partners are remembered by, and the events of sessions.
 create index interactions_sender on interactions (service_sid, sender_hash) where sender_hash is not null;
 create index interactions_recipient on interactions (service_sid, recipient_hash) where recipient_sealed is not null;
 create index released_pairs_partner on released_pairs (partner_hash) where partner_hash is not null;
