@@ -3,6 +3,7 @@ import Type from 'typebox'
 import * as blocked from '../core/blocked-numbers.ts'
 import { missingParameter } from '../core/errors.ts'
 import { isSid } from '../core/sid.ts'
+import type { Store } from '../core/store.ts'
 import { parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
@@ -24,20 +25,25 @@ const BlockedNumberBody = Type.Object({
   url: Url,
 })
 
-/** The numbers that a service takes nothing from. */
-export function blockedNumberRoutes(app: FastifyInstance, context: HttpContext): void {
-  const { store } = context
-  const collection = '/Services/:ServiceSid/BlockedNumbers'
-  const urlOf = (service_sid: string) => `${store.rules.public_url}/maskline/v1/Services/${service_sid}/BlockedNumbers`
-  const present = ({ masked, ...row }: blocked.ListedNumber) => ({
+const urlOf = ({ rules }: Store, service_sid: string) =>
+  `${rules.public_url}/maskline/v1/Services/${service_sid}/BlockedNumbers`
+
+const presentBlocked =
+  (store: Store) =>
+  ({ masked, ...row }: blocked.ListedNumber) => ({
     sid: row.sid,
     account_sid: row.account_sid,
     service_sid: row.service_sid,
     phone_number: masked,
     date_created: presentDate(row.date_created),
-    url: `${urlOf(row.service_sid)}/${row.sid}`,
+    url: `${urlOf(store, row.service_sid)}/${row.sid}`,
   })
 
+/** The numbers that a service takes nothing from. */
+export function blockedNumberRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { store } = context
+  const present = presentBlocked(store)
+  const collection = '/Services/:ServiceSid/BlockedNumbers'
   route(
     app,
     'POST',
@@ -67,7 +73,7 @@ export function blockedNumberRoutes(app: FastifyInstance, context: HttpContext):
       const service = await getService(context, request)
       const query = parsePage(queryOf(request))
       const found = await blocked.listBlockedNumbers(store, service, query.request)
-      return presentPage(found, query, { key: 'blocked_numbers', url: urlOf(service.sid), present })
+      return presentPage(found, query, { key: 'blocked_numbers', url: urlOf(store, service.sid), present })
     },
   )
 

@@ -26,18 +26,7 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
   const service = await makeService(as, 2)
   const session = await openSession(as, service)
   const alice = await addPerson(as, session, person(1))
-  const code = await adoptNumber(
-    server.store,
-    { account_sid: account.sid, carrier_sid: account.carrier_sid },
-    {
-      carrier_number_sid: undefined,
-      phone_number: String(codes++),
-      friendly_name: 'code',
-      iso_country: 'US',
-      capabilities: { voice: false, sms: true, mms: true, fax: false },
-      webhooks: {},
-    },
-  )
+  const code = await adoptShortCode(server, account)
   await as.post(`${service.path}/ShortCodes`, { Sid: code.sid })
   const interaction = newSid('KI')
   await rows(
@@ -86,6 +75,21 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
   const sibling = await openSession(as, service)
   const bob = await addPerson(as, session, person(2))
   return { path: service.path, sids, siblings: { Sessions: sibling.sid, Participants: bob.sid } }
+}
+
+async function adoptShortCode({ store }: TestServer, { sid: account_sid, carrier_sid }: Account) {
+  return await adoptNumber(
+    store,
+    { account_sid, carrier_sid },
+    {
+      carrier_number_sid: undefined,
+      phone_number: String(codes++),
+      friendly_name: 'code',
+      iso_country: 'US',
+      capabilities: { voice: false, sms: true, mms: true, fax: false },
+      webhooks: {},
+    },
+  )
 }
 
 /**
