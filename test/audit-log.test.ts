@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createApiKey } from '../src/core/api-keys.ts'
 import { sweepExpiredSessions } from '../src/core/session-state.ts'
 import { purgeClosedSessions } from '../src/core/sessions.ts'
+import { newSid } from '../src/core/sid.ts'
 import { newPerson } from './support/conversation.ts'
 import { fillPath, makeTree, operationsOf, type Tree } from './support/hostile.ts'
 import {
@@ -70,6 +71,28 @@ const CHANGES: Record<string, { params?: () => Record<string, string>; deeds: st
     params: () => ({ RingTimeout: '20' }),
     deeds: ['service.update'],
   },
+  'POST /maskline/v1/Services/{ServiceSid}/BlockedNumbers': {
+    params: () => ({ PhoneNumber: newPerson() }),
+    deeds: ['blocked-number.create'],
+  },
+  'POST /maskline/v1/Services/{ServiceSid}/Sessions/{SessionSid}/Participants/{ParticipantSid}/Reveal': {
+    deeds: ['participant.reveal'],
+  },
+  'POST /maskline/v1/Services/{ServiceSid}/Sessions/{SessionSid}/Interactions/{InteractionSid}/Reveal': {
+    deeds: ['interaction.reveal'],
+  },
+  'POST /maskline/v1/Callbacks/{CallbackSid}/Replay': { deeds: ['callback.replay'] },
+  'POST /maskline/v1/Callbacks/Replay': { deeds: ['callback.replay'] },
+  'POST /maskline/v1/Keys': { params: () => ({ FriendlyName: 'made' }), deeds: ['api-key.create'] },
+  'POST /maskline/v1/Keys/{Sid}': { params: () => ({ FriendlyName: 'renamed' }), deeds: ['api-key.update'] },
+  'DELETE /maskline/v1/Keys/{Sid}': { deeds: ['api-key.revoke'] },
+  'POST /maskline/v1/Settings': { params: () => ({ SessionRetention: '80' }), deeds: ['account.retention'] },
+  'POST /maskline/v1/Privacy/Export': { params: () => ({ Identifier: newPerson() }), deeds: ['privacy.export'] },
+  'POST /maskline/v1/Privacy/Erase': {
+    params: () => ({ Identifier: newPerson() }),
+    deeds: ['privacy.erase', 'privacy.erased'],
+  },
+  'DELETE /maskline/v1/Services/{ServiceSid}/BlockedNumbers/{Sid}': { deeds: ['blocked-number.delete'] },
   'DELETE /maskline/v1/Services/{ServiceSid}/Sessions/{SessionSid}/Interactions/{InteractionSid}/Recordings/{Sid}': {
     deeds: ['recording.delete'],
   },
@@ -111,6 +134,7 @@ test('every operation that changes something is on record with who did it, and o
     const given = params?.() ?? {}
     if ('Sid' in given) given.Sid = tree.sids.ShortCodes ?? ''
     if (template === '/v1/Services/{ServiceSid}/PhoneNumbers/{Sid}' && method === 'DELETE') await closeAll(server, tree)
+    if (template.endsWith('/Callbacks/Replay')) await addFailedCallback(server, tree)
     const answer = method === 'POST' ? await server.post(path, given) : await server.delete(path)
     assert.ok(answer.status < 300, `${operation}: ${answer.text}`)
     const entries = await deedsOf(server, answer)
@@ -119,14 +143,26 @@ test('every operation that changes something is on record with who did it, and o
       const { actor, actor_sid, account_sid, origin, service_sid } = entry
       assert.deepEqual([actor, actor_sid, account_sid], ['account', server.account.sid, server.account.sid], operation)
       assert.match(origin ?? '', /127\.0\.0\.1$/)
+      const service = /\{(Service|Callback)Sid\}/.test(template) ? tree.sids.Services : null
       if (entry.action !== 'phone-number.create' && operation !== 'POST /v1/Services')
-        assert.equal(service_sid, tree.sids.Services, operation)
+        assert.equal(service_sid, service, operation)
     }
     const done = entries.at(-1)
-    const named = method === 'DELETE' ? path.split('/').at(-1) : (answer.body.sid ?? tree.sids.Services)
+    const { sid, service_sid, account_sid } = answer.body ?? {}
+    const named = method === 'DELETE' ? path.split('/').at(-1) : (sid ?? service_sid ?? account_sid ?? null)
     assert.equal(done?.resource_sid, named, operation)
   }
 })
+
+/** The tree's own is under way again by now. */
+async function addFailedCallback(server: TestServer, { sids }: Tree) {
+  await rows(
+    server,
+    `insert into callbacks (service_sid, sid, account_sid, interaction_sid, url, interaction_date_updated, due_at)
+     select service_sid, $2, account_sid, interaction_sid, url, now(), null from callbacks where sid = $1`,
+    [sids.Callbacks, newSid('CB')],
+  )
+}
 
 async function closeAll(server: TestServer, { path }: Tree) {
   for (const { sid } of (await server.get(`${path}/Sessions`)).body.sessions)
