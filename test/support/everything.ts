@@ -50,6 +50,11 @@ export async function doEverything(t: TestContext, server: TestServer) {
   await useKeys(server, others.account.sid)
   const inTalk = talk.session.path.replace('/v1', '/maskline/v1')
   assert.equal((await post(`${inTalk}/Participants/${talk.bob.sid}/Reveal`)).status, 200)
+  const [said] = (await get(`${talk.session.path}/Interactions`)).body.interactions
+  assert.equal((await post(`${inTalk}/Interactions/${said.sid}/Reveal`)).status, 200)
+  for (const path of [`${inTalk}/Interactions/${said.sid}/ContentGuard`, '/maskline/v1/Settings']) {
+    assert.equal((await get(path)).status, 200, path)
+  }
   await exchangeCounts(store.pool, {
     server: 'this',
     told: [{ key: 'a key', counts: [1] }],
