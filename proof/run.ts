@@ -25,8 +25,8 @@ import { x1SignIn } from './x1-sign-in.ts'
 import { x2NothingInClear } from './x2-nothing-in-clear.ts'
 import { x3KeyRotation } from './x3-key-rotation.ts'
 import { x4NothingInLogs } from './x4-nothing-in-logs.ts'
-import { x15Erasure } from './x15-erasure.ts'
 import { x6SlowSockets } from './x6-slow-sockets.ts'
+import { x15Erasure } from './x15-erasure.ts'
 
 /** Every proof there is, one file each. */
 const PROOFS: Proof[] = [

@@ -88,11 +88,11 @@ const CHANGES: Record<string, { params?: () => Record<string, string>; deeds: st
   'DELETE /maskline/v1/Keys/{Sid}': { deeds: ['api-key.revoke'] },
   'POST /maskline/v1/Settings': { params: () => ({ SessionRetention: '80' }), deeds: ['account.retention'] },
   'POST /maskline/v1/Privacy/Export': { params: () => ({ Identifier: newPerson() }), deeds: ['privacy.export'] },
+  'DELETE /maskline/v1/Services/{ServiceSid}/BlockedNumbers/{Sid}': { deeds: ['blocked-number.delete'] },
   'POST /maskline/v1/Privacy/Erase': {
     params: () => ({ Identifier: newPerson() }),
     deeds: ['privacy.erase', 'privacy.erased'],
   },
-  'DELETE /maskline/v1/Services/{ServiceSid}/BlockedNumbers/{Sid}': { deeds: ['blocked-number.delete'] },
   'DELETE /maskline/v1/Services/{ServiceSid}/Sessions/{SessionSid}/Interactions/{InteractionSid}/Recordings/{Sid}': {
     deeds: ['recording.delete'],
   },

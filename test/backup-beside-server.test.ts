@@ -164,7 +164,13 @@ test('rows stream: 120,000 of them need no more memory than a few, and an interr
   const loading = await runMeasured(t, ['restore', file], { DATABASE_URL: target })
   t.diagnostic(`loaded in ${loading.seconds.toFixed(1)} s, ${loading.peak.toFixed(0)} MB at most`)
   assert.ok(loading.peak > 50 && loading.peak < PEAK_LIMIT_MB, `${loading.peak} MB`)
-  assert.deepEqual(await digestTables(target), await digestTables(url))
+  // A backup is on record where it was made, and a restore where it went.
+  const [{ audit_pending: there, ...restored }, { audit_pending: here, ...saved }] = [
+    await digestTables(target),
+    await digestTables(url),
+  ]
+  assert.ok(there && here)
+  assert.deepEqual(restored, saved)
 })
 
 /** Cuts the connection to the database when half of the file has been given. */

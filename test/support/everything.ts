@@ -64,7 +64,7 @@ export async function doEverything(t: TestContext, server: TestServer) {
   await breakEndpoint(server)
   await renewClaims(store.pool, [{ service_sid: service.sid, sid: 'KI0' }], 25)
   await sweepExpiredSessions(store, 10)
-  await manageWhatIsKept(server, talk)
+  await manageWhatIsKept(server, service, talk)
   await purgeClosedSessions(store, 10)
   await forgetExpiredMedia(store)
   await purgeOldRecords(store)
@@ -185,7 +185,7 @@ async function breakEndpoint(server: TestServer) {
 }
 
 /** Retention, legal hold, and all that is done about one person. */
-async function manageWhatIsKept(server: TestServer, { alice, bob }: Conversation) {
+async function manageWhatIsKept(server: TestServer, service: LivedIn['service'], { alice, bob }: Conversation) {
   const { store, post, account } = server
   await post('/maskline/v1/Settings', { SessionRetention: '80', BodyRetention: '1' })
   await purgeBodies(store, Date.now() + 2 * 86_400_000)
@@ -197,6 +197,7 @@ async function manageWhatIsKept(server: TestServer, { alice, bob }: Conversation
   for (const hold of ['on', 'off'] as const) await setLegalHold(store, account.sid, subject, hold)
   const stranger = newPerson()
   await server.text(stranger, alice.proxy, 'Anybody?')
+  assert.equal((await post(`/maskline${service.path}/BlockedNumbers`, { PhoneNumber: stranger })).status, 201)
   for (const Identifier of [bob.identifier, stranger]) {
     for (const [what, params] of [
       ['Export', { Identifier }],
