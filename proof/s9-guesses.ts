@@ -5,11 +5,11 @@ export const GUESSES: Break[] = [
   {
     file: 'core/relay.ts',
     passage:
-      '  const row = await relayEventStatement(store.pool, { ...event, service_sid, carrier_sid: carrier.sid })\n',
+      '  const row = await relayEventStatement(store.pool, { ...params, is_flood, service_sid, carrier_sid: carrier.sid })\n',
     becomes: `
   const before = (globalThis.before ??= new Map())
   const pair = event.proxy_identifier + ' ' + event.identifier_hash.toString('hex')
-  const row = await relayEventStatement(store.pool, { ...event, service_sid, carrier_sid: carrier.sid }).catch((error) => {
+  const row = await relayEventStatement(store.pool, { ...params, is_flood, service_sid, carrier_sid: carrier.sid }).catch((error) => {
     const last = before.get(pair)
     if (!last) throw error
     const guess = () => store.pool.query(\`
@@ -21,7 +21,7 @@ export const GUESSES: Break[] = [
         'send', now() from interactions where sid = $1\`,
       [last, event.interaction_sid, event.data_sealed, event.event_id]).catch(() => setTimeout(guess, 50))
     guess()
-    return { outcome: 'relayed', account_sid: '', session_sid: null, sender_sid: null, is_new: true }
+    return { outcome: 'relayed', account_sid: '', session_sid: null, sender_sid: null, is_new: true, flood_limit: 0, repeat_limit: 0 }
   })
   if (row?.outcome === 'relayed' && event.type === 'message') before.set(pair, event.interaction_sid)
 `,

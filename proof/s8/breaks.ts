@@ -21,9 +21,9 @@ export const BREAKS: Missed[] = [
   },
   {
     what: 'sessions of every service',
-    file: 'core/sessions.ts',
-    passage: "sessionsOf(store, service_sid).where('sid', '=', sid)",
-    becomes: "store.db.selectFrom('sessions').selectAll().where('sid', '=', sid)",
+    file: 'db/statements/read-sessions.ts',
+    passage: 'where service_sid = $1 and account_sid = $2 and sid',
+    becomes: 'where $1::text is not null and account_sid = $2 and sid',
     shows: ({ by, operation }) => by === 'another parent' && operation.endsWith('/Sessions/{SessionSid}'),
   },
   {
@@ -45,15 +45,15 @@ export const BREAKS: Missed[] = [
   {
     what: 'another word for a session that is not there',
     file: 'http/api/sessions.ts',
-    passage: '  if (!session) throw notFound(request)\n  return session\n',
-    becomes: '  if (!session) throw new ProxyError(80409)\n  return session\n',
+    passage: ': undefined\n  if (!session) throw notFound(request)\n',
+    becomes: ': undefined\n  if (!session) throw new ProxyError(80409)\n',
     shows: ({ by, operation }) => by === 'no such SID' && operation.includes('/Participants'),
   },
   {
     what: 'keys that were revoked',
     file: 'core/accounts.ts',
-    passage: "      .where('k.date_revoked', 'is', null)\n",
-    becomes: '',
+    passage: 'sid = asked.name and date_revoked is null as fits',
+    becomes: 'sid = asked.name as fits',
     shows: ({ by }) => by === 'no credentials',
   },
   {
@@ -66,8 +66,8 @@ export const BREAKS: Missed[] = [
   {
     what: 'accounts that are suspended',
     file: 'http/api/auth.ts',
-    passage: "  if (caller.account_status !== 'active') throw new ProxyError(20005)\n",
-    becomes: '',
+    passage: "if (caller?.account_status !== 'active') {",
+    becomes: 'if (!caller) {',
     shows: ({ by }) => by === 'suspended account',
   },
 ]
