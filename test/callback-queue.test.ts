@@ -100,3 +100,34 @@ test('a worker that is woken often claims now and then, and leaves nothing', asy
   await eventually(async () => done.length === 1000, 'all is done')
   assert.ok(claims < 200, `${claims} claims for 1,000 jobs`)
 })
+
+test('while all that is due waits for one queue, a worker does not look through it with each wake-up', async (t) => {
+  const ends: (() => void)[] = []
+  const due = Array.from({ length: 50 }, () => 'full')
+  const looks: string[][] = []
+  const worker = startWorker<string>({
+    ...{ name: 'test', concurrency: 20, isPatient: true },
+    queues: { of: (job) => job, most: 5 },
+    claim: async (limit, full) => {
+      looks.push(full)
+      return due.splice(0, full.includes('full') ? 0 : Math.min(limit, 5))
+    },
+    work: () => new Promise((resolve) => ends.push(resolve)),
+    log: createLogger('silent'),
+  })
+  t.after(async () => {
+    for (const end of ends) end()
+    await worker.stop()
+  })
+  await eventually(async () => looks.some((full) => full.length > 0), 'it has looked beside the full queue')
+  const seen = looks.length
+  const began = performance.now()
+  while (performance.now() - began < 400) {
+    worker.wake()
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  assert.ok(looks.length - seen <= 3, `${looks.length - seen} looks in 0.4 s`)
+  const left = due.length
+  ends.shift()?.()
+  await eventually(async () => due.length < left, 'what has room again is claimed at once')
+})

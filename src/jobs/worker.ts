@@ -34,6 +34,8 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const alarm = createAlarm()
   let stopping = false
   let wantsRoom = false
+  /** The full queues beside which nothing else was due, and until when that is believed: to find it out reads all that is due. */
+  let nothingBut = { queues: '', until: 0 }
 
   const start = (job: Job) => {
     const queue = queues?.of(job) ?? ''
@@ -54,9 +56,12 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const claimSome = async (): Promise<{ many: number; isAll: boolean }> => {
     const room = Math.min(MOST_CLAIMED, concurrency - running.size)
     const full = queues ? underWay.from(queues.most) : []
+    const names = full.join(' ')
     // What comes free during the claim is not known to it.
     wantsRoom = true
+    if (names && names === nothingBut.queues && performance.now() < nothingBut.until) return { many: 0, isAll: true }
     const jobs = room > 0 ? await claim(room, full) : []
+    nothingBut = { queues: room > 0 && jobs.length === 0 ? names : '', until: performance.now() + POLL_MS }
     jobs.forEach(start)
     wantsRoom = jobs.length === room || full.length > 0
     return { many: jobs.length, isAll: jobs.length < room }
