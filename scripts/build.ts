@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildConsole } from './build-console.ts'
 import { writeBill } from './sbom.ts'
 
-// Writes dist/, which is what the package holds: `npm run build`, and by itself before `npm pack`.
+// Writes dist/ and console/dist/, which is what the package holds: `npm run build`, and by itself before `npm pack`.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const [source, target] = [join(root, 'src'), join(root, 'dist')]
@@ -23,6 +24,7 @@ for (const path of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
   copyFileSync(join(source, path), join(target, path))
 }
 
+await buildConsole()
 writeBill(join(target, 'sbom.cdx.json'))
 
 const cli = join(target, 'cli.js')

@@ -30,10 +30,17 @@ try {
 }
 
 function checkContents(files: string[]) {
-  for (const needed of ['dist/cli.js', 'dist/db/migrations/0001-proxy.sql', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
+  for (const needed of [
+    'dist/cli.js',
+    'dist/db/migrations/0001-proxy.sql',
+    'console/dist/index.html',
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+  ]) {
     assert.ok(files.includes(needed), `the package lacks ${needed}`)
   }
-  const strangers = files.filter((path) => !/^(dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))
+  const strangers = files.filter((path) => !/^(dist|docs|console\/dist)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))
   assert.deepEqual(strangers, [], 'the package holds files that no user needs')
 }
 

@@ -1,0 +1,57 @@
+import { type ReactNode, useEffect, useId, useRef } from 'react'
+import type { ApiError } from '../api/http.ts'
+import { Button } from './button.tsx'
+import s from './kit.module.css'
+import { ErrorNote } from './states.tsx'
+
+/** Stands while it is rendered. The browser keeps the focus within, gives it back afterwards, and closes it with Escape. */
+export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const heading = useId()
+  useEffect(() => dialog.current?.showModal(), [])
+  return (
+    <dialog ref={dialog} className={s.dialog} aria-labelledby={heading} onClose={onClose}>
+      <header>
+        <h2 id={heading}>{title}</h2>
+        <Button look="quiet" icon="close" aria-label="Close" onClick={() => dialog.current?.close()} />
+      </header>
+      {children}
+    </dialog>
+  )
+}
+
+/** Asks before something that cannot be undone, or that changes much: says what will be so afterwards. */
+export function Confirm({
+  title,
+  verb,
+  danger = false,
+  busy,
+  error,
+  onConfirm,
+  onClose,
+  children,
+}: {
+  title: string
+  verb: string
+  danger?: boolean
+  busy?: boolean
+  error?: ApiError | undefined
+  onConfirm: () => void
+  onClose: () => void
+  children: ReactNode
+}) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div className={s.stack}>
+        {children}
+        <ErrorNote error={error} />
+        <footer className={s.actions}>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look={danger ? 'danger' : 'main'} busy={busy ?? false} onClick={onConfirm}>
+            {verb}
+          </Button>
+        </footer>
+      </div>
+    </Dialog>
+  )
+}

@@ -1,0 +1,21 @@
+import type { ComponentType } from 'react'
+import type { Session } from '../api/session.tsx'
+import type { IconName } from '../kit/icon.tsx'
+
+export type PageEntry = {
+  path: string
+  page: ComponentType
+  /** In the menu under this name. */
+  name?: string
+  icon?: IconName
+  group?: 'See' | 'Run' | 'Set up'
+  /** Who may not do this does not see it. */
+  scope?: string
+  needs?: 'simulator'
+}
+
+/** Every page there is. Those with a name stand in the menu, in this order. */
+export const PAGES: PageEntry[] = []
+
+export const homeOf = ({ has_simulator, scopes }: Session): string =>
+  has_simulator && scopes.includes('simulator') ? '/phones' : '/sessions'

@@ -1,0 +1,15 @@
+export type Theme = 'system' | 'light' | 'dark'
+
+const KEY = 'maskline-theme'
+
+export const readTheme = (): Theme => {
+  const kept = localStorage.getItem(KEY)
+  return kept === 'light' || kept === 'dark' ? kept : 'system'
+}
+
+/** Shows the theme that was chosen, and remembers it where one is given. */
+export function applyTheme(theme: Theme = readTheme()): void {
+  localStorage.setItem(KEY, theme)
+  if (theme === 'system') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = theme
+}

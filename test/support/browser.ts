@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import chromium from '@sparticuz/chromium'
+import { type Browser, chromium as playwright } from 'playwright-core'
+
+/** Chromium from a path that is set, else the system's, else the one that comes as a package. */
+export async function launchBrowser(): Promise<Browser> {
+  const executablePath = process.env.MASKLINE_TEST_CHROMIUM ?? systemChromium()
+  if (executablePath) return await playwright.launch({ executablePath, args: ['--no-sandbox'] })
+  return await playwright.launch({ executablePath: await chromium.executablePath(), args: chromium.args })
+}
+
+function systemChromium(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(existsSync)
+}
