@@ -16,9 +16,12 @@ export type Lock = { packages: Record<string, LockEntry> }
 
 export const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 
-/** The packages that are installed for whoever uses the program, by the path they are installed at. */
-export const runtimeEntries = (lock: Lock) =>
-  Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && !dev)
+/** Everything that is not ours, by the path it is installed at. */
+export const foreignEntries = (lock: Lock) =>
+  Object.entries(lock.packages).filter(([path, { link }]) => path.includes('node_modules/') && !link)
+
+/** The packages that reach whoever uses the program: installed, or built into the console. */
+export const runtimeEntries = (lock: Lock) => foreignEntries(lock).filter(([, { dev }]) => !dev)
 
 /** Where a package at `from` finds another, as Node looks for it: in its own folder, then in each above. */
 export function resolveIn(lock: Lock, from: string, name: string): string | undefined {

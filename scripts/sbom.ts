@@ -46,7 +46,7 @@ export function describePackages(manifest: { name: string; version: string; lice
     },
     components: [...places].map(([ref, [place]]) => describe(ref, ...(place as [string, LockEntry]))),
     dependencies: [
-      { ref: self, dependsOn: unique(needs(['', lock.packages[''] ?? {}])) },
+      { ref: self, dependsOn: unique(['', 'console'].flatMap((path) => needs([path, lock.packages[path] ?? {}]))) },
       ...[...places].map(([ref, where]) => ({ ref, dependsOn: unique(where.flatMap(needs)) })),
     ],
   }

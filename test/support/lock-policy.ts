@@ -1,8 +1,6 @@
-import { type Lock, type LockEntry, nameOf, runtimeEntries } from '../../scripts/lock-file.ts'
+import { foreignEntries, type Lock, type LockEntry, nameOf, runtimeEntries } from '../../scripts/lock-file.ts'
 
 // What may be installed. Each rule says in words what breaks it.
-
-const entriesOf = (lock: Lock) => Object.entries(lock.packages).filter(([path, { link }]) => path !== '' && !link)
 
 const complain = (
   entries: [string, LockEntry][],
@@ -14,15 +12,19 @@ const complain = (
 const SHA512 = /^sha512-[A-Za-z0-9+/]{86}==$/
 
 export const findUnpinned = (lock: Lock) =>
-  complain(entriesOf(lock), ({ integrity = '' }) => !SHA512.test(integrity), 'has no sha512')
+  complain(foreignEntries(lock), ({ integrity = '' }) => !SHA512.test(integrity), 'has no sha512')
 
 /** Versions come from the package registry, whichever one uses. */
 export function findForeignSources(lock: Lock): string[] {
   const root = lock.packages[''] ?? {}
   const wanted = Object.entries({ ...root.dependencies, ...root.devDependencies, ...root.optionalDependencies })
   return [
-    ...complain(entriesOf(lock), ({ resolved }) => resolved !== undefined, 'names where it was fetched from'),
-    ...complain(entriesOf(lock), ({ version = '' }) => !/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version), 'is no release'),
+    ...complain(foreignEntries(lock), ({ resolved }) => resolved !== undefined, 'names where it was fetched from'),
+    ...complain(
+      foreignEntries(lock),
+      ({ version = '' }) => !/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version),
+      'is no release',
+    ),
     ...wanted.flatMap(([name, range]) => (/[:/]/.test(range) ? [`${name} is wanted from ${range}`] : [])),
   ]
 }
