@@ -28,7 +28,7 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
       inbound_resource_sid inbound_resource_status outbound_participant_sid outbound_resource_sid
       outbound_resource_status outbound_carrier_id outbound_number outbound_carrier_sid error_code stage due_at attempts
       send_started_at date_created date_updated duration_s is_recorded answered_at is_brief
-      content_found sent_data_sealed`,
+      content_found sent_data_sealed leg_log`,
   },
   media: {
     because: 'exported with its interaction; erased whole',

@@ -70,6 +70,7 @@ export async function intercept(
 }
 
 const failure = (url: string, answer: Answer) => ({
+  by: 'customer' as const,
   error_code: 11200 as const,
   message: `${errorMessage(11200, { url })} ${reasonOf(answer)} So the interaction was blocked, as InterceptFailure says.`,
 })

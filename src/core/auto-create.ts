@@ -8,6 +8,7 @@ import { WATCH_CALL_S } from './relay.ts'
 import { lockSession } from './session-state.ts'
 import { createSession } from './sessions.ts'
 import { inTransaction, type Store } from './store.ts'
+import { logged } from './trace/leg-log.ts'
 
 /** The session a customer asks for in the answer to an out-of-session callback. Absent fields were not given. */
 export type AutoCreate = {
@@ -139,6 +140,7 @@ async function relayLate(
             due_at: sql<Date>`now()`,
           }),
       attempts: 0,
+      leg_log: logged('matched'),
       date_updated: sql`now()`,
     })
     .where('service_sid', '=', message.service_sid)

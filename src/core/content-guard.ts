@@ -128,7 +128,7 @@ async function recordVerdict(trx: Store, message: Interaction, verdict: Verdict,
       .where('position', '=', position)
       .execute()
   }
-  if (action === 'block') return await recordBlocked(trx, message, { error_code: 80909, message: told })
+  if (action === 'block') return await recordBlocked(trx, message, { by: 'guard', error_code: 80909, message: told })
   await recordEvent(trx, { error_code: 80914, message: told, account_sid, service_sid, session_sid, interaction_sid })
 }
 

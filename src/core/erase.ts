@@ -33,6 +33,7 @@ export async function eraseInteractions(db: Store['db'], what: Erased): Promise<
       answered_at: null,
       is_recorded: false,
       error_code: null,
+      leg_log: '',
       stage: null,
       due_at: null,
       date_updated: sql`now()`,

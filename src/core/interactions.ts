@@ -11,6 +11,7 @@ import { type Page, type PageRequest, readPage } from './page.ts'
 import { isLive, lockSession } from './session-state.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
+import { logged } from './trace/leg-log.ts'
 
 /** An interaction with its text in clear, for whoever may see it. */
 export type OpenedInteraction = Interaction & { data: string }
@@ -215,14 +216,16 @@ function mediaUrl(store: Store, item: MediaItem) {
 export const openMediaSource = (store: Store, item: MediaItem) =>
   store.keys.open(`${item.interaction_sid}/media/${item.position}`, item.source_url_sealed)
 
+type Refusal = Pick<NewEvent, 'error_code' | 'message'> & { by: 'customer' | 'guard' }
+
 /**
- * It may not pass: the customer says so, unless `event` has another reason. The record stays, without an outbound leg; a
+ * It may not pass: the customer says so, unless another reason is given. The record stays, without an outbound leg; a
  * caller's leg has failed.
  */
 export async function recordBlocked(
   store: Store,
   interaction: Interaction,
-  event: Pick<NewEvent, 'error_code' | 'message'> = { error_code: 80909 },
+  { by, ...event }: Refusal = { by: 'customer', error_code: 80909 },
 ): Promise<void> {
   const { account_sid, service_sid, session_sid, sid: interaction_sid } = interaction
   const blocked = await store.db
@@ -233,6 +236,7 @@ export async function recordBlocked(
       ...(interaction.type === 'voice' ? { inbound_resource_status: 'failed' } : {}),
       stage: null,
       due_at: null,
+      leg_log: logged(`blocked-by-${by}`, event.error_code),
       date_updated: sql`now()`,
     })
     .where('service_sid', '=', service_sid)

@@ -13,6 +13,7 @@ import { CATALOGUE, type ErrorCode } from './errors.ts'
 import { recordEvent } from './events.ts'
 import { isSid, newSid } from './sid.ts'
 import type { Store } from './store.ts'
+import { logged } from './trace/leg-log.ts'
 
 /**
  * Carriers repeat reports and deliver them out of order, so a leg only ever moves to a higher rank, the place in
@@ -102,6 +103,7 @@ export async function cancelQueuedMessages(trx: Store, session: Session, partici
     .set({
       outbound_resource_status: 'canceled',
       inbound_resource_status: sql`case when type = 'voice' then 'canceled' else inbound_resource_status end`,
+      leg_log: logged('canceled'),
       stage: null,
       due_at: null,
       date_updated: sql`now()`,

@@ -8,6 +8,7 @@ import { mediaUrls, openSentBody } from './interactions.ts'
 import { hostMedia } from './media.ts'
 import { isTakenByAnother, moveLeg } from './outbound.ts'
 import type { Store } from './store.ts'
+import { logged } from './trace/leg-log.ts'
 
 /**
  * Makes the outbound leg of an interaction that was claimed for sending. An attempt ends in one of four ways: sent;
@@ -25,7 +26,7 @@ export type SendResult =
  * of a process that died is taken up by another when this has passed.
  */
 export const SEND_LEASE_S = 25
-const MAX_ATTEMPTS = 12
+export const MAX_ATTEMPTS = 12
 /** Wait before asking what became of a send: a carrier that timed out may still be at it, and its report may tell us. */
 const ASK_AFTER_S = 60
 const RETRY_S = [2, 5, 15, 60, 300, 900, 1800, 3600]
@@ -146,6 +147,7 @@ export async function postpone(
     .updateTable('interactions')
     .set({
       due_at: sql`now() + make_interval(secs => ${wait_s})`,
+      leg_log: logged(unknown ? 'unknown' : 'later', error?.code),
       // Certainly not sent: the next attempt need not ask whether it was, unless an earlier one is still in doubt.
       send_started_at: unknown ? sql`send_started_at` : claimed.started_before,
     })

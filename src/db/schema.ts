@@ -273,6 +273,8 @@ type InteractionTable = Stamps & {
   recipient_hash: Buffer | null
   content_found: ColumnType<Partial<Record<ContentKind, ContentAction>> | null, string | undefined, string | null>
   sent_data_sealed: Buffer | null
+  /** What became of the leg and when (core/trace/leg-log.ts). */
+  leg_log: Generated<string>
 }
 
 type MediaTable = {

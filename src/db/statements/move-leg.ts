@@ -1,6 +1,9 @@
 import type pg from 'pg'
 import { inBatches } from './batch.ts'
 
+/** Of a leg's log, in characters: more than all statuses and tries of one leg take. */
+export const MOST_LOGGED = 800
+
 /**
  * What became of outbound legs: the carrier's answer to a send, or one of its reports, in whatever order they come; those
  * that come together share a commit. The status moves forward only, the ids are set once, nothing stays due once the leg
@@ -35,6 +38,8 @@ moved as (
       inbound_resource_status = case when i.type = 'voice' and leg.ends and leg.advances
         then case when leg.was_answered then 'completed' else leg.status end else i.inbound_resource_status end,
       duration_s = coalesce(i.duration_s, leg.duration_s),
+      leg_log = case when leg.advances then left(i.leg_log || leg.status || '@' || (extract(epoch from clock.t) * 1000)::bigint
+        || coalesce(':' || leg.error_code, '') || ' ', ${MOST_LOGGED}) else i.leg_log end,
       stage = case when leg.ends then null else i.stage end, due_at = case when leg.ends then null else i.due_at end
   from leg, clock
   where i.service_sid = $1 and i.sid = leg.sid
