@@ -10,6 +10,7 @@ import { fail } from './cli/output.ts'
 import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
+import { whyCommand } from './cli/why.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('maskline')
@@ -28,6 +29,7 @@ numberCommands(program)
 auditCommands(program)
 callbackCommands(program)
 privacyCommands(program)
+whyCommand(program)
 doctorCommand(program)
 
 program.parseAsync().catch(fail)

@@ -87,6 +87,7 @@ const CHANGES: Record<string, { params?: () => Record<string, string>; deeds: st
   'POST /maskline/v1/Keys/{Sid}': { params: () => ({ FriendlyName: 'renamed' }), deeds: ['api-key.update'] },
   'DELETE /maskline/v1/Keys/{Sid}': { deeds: ['api-key.revoke'] },
   'POST /maskline/v1/Settings': { params: () => ({ SessionRetention: '80' }), deeds: ['account.retention'] },
+  'POST /maskline/v1/Search': { params: () => ({ Query: newPerson() }), deeds: ['person.search'] },
   'POST /maskline/v1/Privacy/Export': { params: () => ({ Identifier: newPerson() }), deeds: ['privacy.export'] },
   'DELETE /maskline/v1/Services/{ServiceSid}/BlockedNumbers/{Sid}': { deeds: ['blocked-number.delete'] },
   'POST /maskline/v1/Privacy/Erase': {

@@ -51,6 +51,7 @@ async function makeScenario(server: TestServer): Promise<Tree> {
 const PARAMETERS: Record<string, string> = {
   FriendlyName: 'somebody',
   Identifier: PEOPLE[4] ?? '',
+  Query: ALICE,
   Body: OFFICE,
   Participants: participant(PEOPLE[4] ?? ''),
   Ttl: '3600',
@@ -119,6 +120,10 @@ test('control: with pii the canaries are found wherever they are', async () => {
     `GET ${session}/Interactions/{Sid}`,
     `GET ${session}/Participants/{ParticipantSid}/MessageInteractions`,
     `POST ${session}/Participants/{ParticipantSid}/MessageInteractions`,
+    'GET /maskline/v1/Interactions',
+    'GET /maskline/v1/Interactions/{InteractionSid}',
+    'GET /maskline/v1/Interactions/{InteractionSid}/Trace',
+    'POST /maskline/v1/Search',
     `POST /maskline${session}/Participants/{ParticipantSid}/Reveal`,
     `POST /maskline${session}/Interactions/{InteractionSid}/Reveal`,
   ]) {

@@ -6,7 +6,13 @@ import type { Schema } from '../db/schema.ts'
  * others and page 200 costs what page 1 does. `skip` serves callers who ask for a page number without a token.
  */
 export type PageRequest = { size: number; from: { after: string } | { before: string } | { skip: number } }
-export type Page<Row> = { rows: Row[]; has_next: boolean; has_previous: boolean }
+export type Page<Row> = {
+  rows: Row[]
+  has_next: boolean
+  has_previous: boolean
+  /** How far was looked, when that is not up to the last of the rows: from there it goes on. */
+  looked_to?: string
+}
 
 /** Reads one page of `query`, oldest first, by the column `key` (a SID, hence the order of creation). */
 export async function readPage<Tables extends keyof Schema, Row>(

@@ -140,12 +140,16 @@ async function relayIn(
   return { outcome: row.outcome, service_sid, interaction_sid: event.interaction_sid } as Relay
 }
 
+/** By its event an interaction tells later which of the two it was (core/trace/verdict.ts). */
+export const NOT_PASSED = {
+  blocked: 'A call or message came from a number that is blocked in this service, and was not passed on.',
+  flood: 'So much came from one person to one proxy number that no more of it is passed on for now.',
+}
+
 /** A flood is on record once, not once for each message of it. */
 async function recordNotPassed(store: Store, service_sid: string, { interaction_sid }: Event, row: RelayRow) {
   const { account_sid, session_sid, sender_sid: participant_sid, is_unwelcome } = row
-  const message = is_unwelcome
-    ? 'A call or message came from a number that is blocked in this service, and was not passed on.'
-    : 'So much came from one person to one proxy number that no more of it is passed on for now.'
+  const message = NOT_PASSED[is_unwelcome ? 'blocked' : 'flood']
   const where = { account_sid, service_sid, session_sid, participant_sid, interaction_sid }
   await recordEvent(store, { ...where, error_code: 80909, message })
 }

@@ -35,7 +35,7 @@ const Filter = Type.Object({
 const Query = Type.Object({ ...PageQuery.properties, ...Filter.properties })
 type Status = (typeof CALLBACK_STATUSES)[number]
 
-const CallbackBody = Type.Object({
+export const CallbackBody = Type.Object({
   sid: SidOf('CB'),
   account_sid: SidOf('AC'),
   service_sid: SidOf('KS'),
@@ -54,7 +54,7 @@ const CallbackBody = Type.Object({
   links: Type.Object({ attempts: Url }),
 })
 
-const AttemptBody = Type.Object({
+export const AttemptBody = Type.Object({
   sid: SidOf('CB'),
   account_sid: SidOf('AC'),
   service_sid: SidOf('KS'),
@@ -101,7 +101,7 @@ export const presentCallback = (base: string) => (row: Callback) => ({
 })
 
 /** When it was begun: the row is written when it is over. */
-const presentAttempt = (row: CallbackAttemptRow) => ({
+export const presentAttempt = (row: CallbackAttemptRow) => ({
   sid: row.sid,
   account_sid: row.account_sid,
   service_sid: row.service_sid,

@@ -13,10 +13,12 @@ import { blockedNumberRoutes } from './blocked-numbers.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { contentGuardRoutes } from './content-guard.ts'
 import type { HttpContext } from './context.ts'
+import { recordRoutes } from './interactions.ts'
 import { keyRoutes } from './keys.ts'
 import { privacyRoutes } from './privacy.ts'
 import { recordingRoutes } from './recordings.ts'
 import { revealRoutes } from './reveal.ts'
+import { searchRoutes } from './search.ts'
 import { settingsRoutes } from './settings.ts'
 
 const EventFilter = Type.Object({
@@ -55,7 +57,7 @@ const presentEvent = (event: Event) => ({
 
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
- * what is hidden, privacy, blocked numbers, and what the content guard found.
+ * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, and search.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -68,6 +70,8 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   privacyRoutes(app, context)
   blockedNumberRoutes(app, context)
   contentGuardRoutes(app, context)
+  recordRoutes(app, context)
+  searchRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

@@ -35,6 +35,7 @@ export async function doEverything(t: TestContext, server: TestServer) {
   await post(`${service.path}/Sessions`, {}, { 'Idempotency-Key': 'a key' })
   await post(`${service.path}/PhoneNumbers/${service.numbers[0]?.sid}`, { IsReserved: 'true' })
   await readLists(server, lived)
+  await lookForReasons(server, lived)
   for (const path of [
     `${service.path}/Sessions/by%20name`,
     `${service.path}/PhoneNumbers/${service.numbers[0]?.sid}`,
@@ -108,6 +109,30 @@ async function readLists({ get }: TestServer, { service, talk }: LivedIn) {
     for (const token of [`&Page=1&PageToken=PA${middle}`, `&Page=1&PageToken=PB${middle}`, '&Page=2']) {
       assert.equal((await get(query(token))).status, 200, query(token))
     }
+  }
+}
+
+/** Every interaction is traced, and whatever somebody may have in hand is searched for. */
+async function lookForReasons({ get, post, account }: TestServer, { service, talk, others }: LivedIn) {
+  const of = `ServiceSid=${service.sid}`
+  const filters = [of, `SessionSid=${talk.session.sid}`, 'Outcome=blocked', `Outcome=relayed&${of}`, 'Type=call']
+  const path = '/maskline/v1/Interactions'
+  for (const filter of ['', ...filters, 'Since=2020-01-31&Until=2030-02-01']) {
+    const middle = `KI${'7'.repeat(32)}`
+    for (const place of ['', `&Page=1&PageToken=PA${middle}`, `&Page=1&PageToken=PB${middle}`, '&Page=2']) {
+      assert.equal((await get(`${path}?${filter}&PageSize=1${place}`)).status, 200, filter)
+    }
+  }
+  const { interactions } = (await get(`${path}?PageSize=100`)).body
+  for (const { sid } of interactions) assert.equal((await get(`${path}/${sid}/Trace`)).status, 200, sid)
+  const { callbacks } = (await get('/maskline/v1/Callbacks?PageSize=1')).body
+  const { events } = (await get('/maskline/v1/Events?PageSize=1')).body
+  const sids = [service.sid, talk.session.sid, talk.bob.sid, service.numbers[0]?.sid, `SC${'0'.repeat(32)}`]
+  const more = [interactions[0].sid, interactions[0].inbound_resource_sid, callbacks[0].sid, events[0].sid]
+  const texts = [talk.bob.identifier, talk.bob.proxy, 'by name', 'nothing', account.sid, `RE${'0'.repeat(32)}`]
+  for (const Query of [...sids, ...more, ...texts, others.session_sid, newPerson()]) {
+    const answer = await post('/maskline/v1/Search', { Query: Query ?? '' })
+    assert.equal(answer.status, 200, `${Query}: ${answer.text}`)
   }
 }
 

@@ -65,18 +65,20 @@ export function writePage<Row extends { sid: string }>(
 }
 
 /** The seven keys that clients page by. */
-function presentMeta({ rows, has_next, has_previous }: Page<{ sid: string }>, query: ListQuery, list: ListOf) {
+function presentMeta(found: Page<{ sid: string }>, query: ListQuery, list: ListOf) {
+  const { rows, has_next, has_previous, looked_to } = found
   const { number, request, token } = query
   const start = `${list.url}${list.url.includes('?') ? '&' : '?'}PageSize=${request.size}&Page=`
   const pageUrl = (page: number, place?: string) => `${start}${page}${place ? `&PageToken=${place}` : ''}`
-  const first = rows[0]
-  const last = rows.at(-1)
+  const isBackwards = 'before' in request.from
+  const first = (isBackwards && looked_to) || rows[0]?.sid
+  const last = (!isBackwards && looked_to) || rows.at(-1)?.sid
   return {
     page: number,
     page_size: request.size,
     first_page_url: pageUrl(0),
-    previous_page_url: has_previous && first ? pageUrl(Math.max(0, number - 1), `PB${first.sid}`) : null,
-    next_page_url: has_next && last ? pageUrl(number + 1, `PA${last.sid}`) : null,
+    previous_page_url: has_previous && first ? pageUrl(Math.max(0, number - 1), `PB${first}`) : null,
+    next_page_url: has_next && last ? pageUrl(number + 1, `PA${last}`) : null,
     url: pageUrl(number, token),
     key: list.key,
   }

@@ -11,8 +11,8 @@ import { ErrorBody } from './present.ts'
 
 export type Operation = {
   summary: string
-  /** What the caller must be allowed; bytes, in which nothing can be hidden, take `pii` too. */
-  scope: Scope
+  /** What the caller must be allowed, all of it; bytes, in which nothing can be hidden, take `pii` too. */
+  scope: Scope | Scope[]
   /** Whether the answer would be empty with people hidden: then it takes `pii`, too. */
   disclosing?: boolean
   /** Its name in the OpenAPI document, where the path does not say enough: `ListServiceRecording`. */
@@ -51,7 +51,7 @@ export function route(
 ): void {
   const { summary, scope, id = operationId(method, url), body, query, answer, bytes } = operation
   const { status = 200, keyed = true, disclosing = Boolean(bytes) } = operation
-  const scopes: Scope[] = disclosing ? [scope, 'pii'] : [scope]
+  const scopes = [...[scope].flat(), ...(disclosing ? (['pii'] as const) : [])]
   const mask = answer && maskFor(answer)
   const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '')
   app.route({

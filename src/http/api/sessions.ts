@@ -43,7 +43,7 @@ const SessionCreate = Type.Object({
 })
 const SessionUpdate = Type.Object(changeable)
 
-const SessionBody = Type.Object({
+export const SessionBody = Type.Object({
   service_sid: SidOf('KS'),
   status: OneOf(STATUSES),
   unique_name: Nullable(Plain),
