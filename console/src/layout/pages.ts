@@ -1,6 +1,7 @@
 import type { ComponentType } from 'react'
 import type { Session } from '../api/session.tsx'
 import type { IconName } from '../kit/icon.tsx'
+import { Phones } from '../pages/phones/phones.tsx'
 
 export type PageEntry = {
   path: string
@@ -15,7 +16,17 @@ export type PageEntry = {
 }
 
 /** Every page there is. Those with a name stand in the menu, in this order. */
-export const PAGES: PageEntry[] = []
+export const PAGES: PageEntry[] = [
+  {
+    path: '/phones',
+    page: Phones,
+    name: 'Phones',
+    icon: 'phone',
+    group: 'See',
+    scope: 'simulator',
+    needs: 'simulator',
+  },
+]
 
 export const homeOf = ({ has_simulator, scopes }: Session): string =>
   has_simulator && scopes.includes('simulator') ? '/phones' : '/sessions'
