@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
 import type { ApiError } from '../api/http.ts'
 import { Button } from './button.tsx'
 import s from './kit.module.css'
@@ -8,9 +8,19 @@ import { ErrorNote } from './states.tsx'
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => dialog.current?.showModal(), [])
+  useLayoutEffect(() => {
+    const shown = dialog.current
+    shown?.showModal()
+    // Taken away without being closed, it would leave the focus nowhere.
+    return () => shown?.close()
+  }, [])
   return (
-    <dialog ref={dialog} className={s.dialog} aria-labelledby={heading} onClose={onClose}>
+    <dialog
+      ref={dialog}
+      className={s.dialog}
+      aria-labelledby={heading}
+      onClose={() => !dialog.current?.open && onClose()}
+    >
       <header>
         <h2 id={heading}>{title}</h2>
         <Button look="quiet" icon="close" aria-label="Close" onClick={() => dialog.current?.close()} />

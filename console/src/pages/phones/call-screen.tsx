@@ -33,6 +33,7 @@ export function CallScreen({ number, call, look }: Props) {
       className={s.call}
       aria-label={title}
       data-state={call.state}
+      data-keys={(hasKeys && isTalking) || undefined}
       data-first={isAsked || undefined}
       tabIndex={-1}
     >

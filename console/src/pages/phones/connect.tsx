@@ -41,7 +41,7 @@ export function Connect({ service_sid, people, onDone, onClose }: Props) {
             ))}
           </SelectField>
         ))}
-        <p className={g.text}>
+        <p className={g.note}>
           Each is given a number of the service for the other. They may have more sessions, each with numbers of its
           own.
         </p>

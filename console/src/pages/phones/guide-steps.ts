@@ -20,7 +20,7 @@ type Given = {
 /** The steps of the first minute, as far as they have happened. */
 export function useGuideSteps(given: Given) {
   const { service_sid, people, lines, phones, compose, reload } = given
-  const hand = lineInHand(lines)
+  const hand = lineInHand(lines, phones)
   const { reached, called } = progressOf(hand, phones)
   const [a, b] = hand?.ends ?? []
   const nameOf = (end: End | undefined, at: number) =>

@@ -22,7 +22,9 @@ export function Guide({ steps, onDismiss }: { steps: GuideStep[]; onDismiss: () 
   return (
     <section ref={section} className={s.guide} aria-labelledby="guide">
       <header>
-        <h2 id="guide">{next < 0 ? 'That is all it takes' : 'The first minute'}</h2>
+        <h2 id="guide" tabIndex={-1} data-first={next < 0 || undefined}>
+          {next < 0 ? 'That is all it takes' : 'The first minute'}
+        </h2>
         <p>
           {next < 0
             ? 'They texted and talked, and neither learned the other’s number. Add a third phone, or start over.'

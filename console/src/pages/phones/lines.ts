@@ -43,9 +43,18 @@ async function readLines(service_sid: string, numbers: string[]): Promise<Line[]
   return [...lines.values()].sort((a, b) => (a.session.sid < b.session.sid ? 1 : -1))
 }
 
-/** The newest in which two of the phones are. */
-export const lineInHand = (lines: Line[]): Line | undefined =>
-  lines.find((line) => isLive(line) && line.ends.filter(({ number }) => number).length > 1)
+/** The one between phones on the page in which most has happened, and of several the newest. */
+export function lineInHand(lines: Line[], phones: Phones): Line | undefined {
+  const between = lines.filter((line) => isLive(line) && line.ends.filter(({ number }) => number).length > 1)
+  const happened = (line: Line) => {
+    const { reached, called } = progressOf(line, phones)
+    return reached.length + Number(called)
+  }
+  return between.reduce<Line | undefined>(
+    (best, line) => (best && happened(best) >= happened(line) ? best : line),
+    undefined,
+  )
+}
 
 export const endOf = (line: Line | undefined, participant_sid: string | null): End | undefined =>
   line?.ends.find((end) => end.participant_sid === participant_sid)

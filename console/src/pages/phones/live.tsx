@@ -6,7 +6,7 @@ import { Icon } from '../../kit/icon.tsx'
 import { Card } from '../../kit/page.tsx'
 import { Empty, ErrorNote } from '../../kit/states.tsx'
 import { Time } from '../../kit/text.tsx'
-import { endOf, type Line, lineInHand, nameOf } from './lines.ts'
+import { endOf, type Line, nameOf } from './lines.ts'
 import s from './live.module.css'
 import { type Person, personBehind, short } from './people.ts'
 import { Relation } from './relation.tsx'
@@ -18,6 +18,7 @@ type Props = {
   service_sid: string
   people: Person[]
   lines: Line[]
+  hand: Line | undefined
   /** What was before it is of no interest any more. */
   since: string
   onThing: (kind: Kind, thing: object) => void
@@ -25,7 +26,7 @@ type Props = {
 }
 
 /** What the server did with what these phones sent, as it happens. */
-export function Live({ service_sid, people, lines, since, onThing, onAgain }: Props) {
+export function Live({ service_sid, people, lines, hand, since, onThing, onAgain }: Props) {
   const { interactions, changesOf, state, error } = useInteractions(service_sid, onThing)
   const [picked, pick] = useState<{ sid: string | undefined; newest: string | undefined }>()
   const shown = interactions.filter((each) => each.date_created >= since && isOfPhones(each, lines, people))
@@ -35,7 +36,7 @@ export function Live({ service_sid, people, lines, since, onThing, onAgain }: Pr
   const open = shown.find(({ sid }) => sid === openSid) ?? shown[0]
   return (
     <Card title="What Maskline does" actions={<StreamBadge state={state} onAgain={onAgain} />}>
-      <Relation {...relationOf(open, lines, people)} />
+      <Relation {...relationOf(open, hand, lines, people)} />
       <ErrorNote error={error} />
       {shown.length === 0 ? (
         <Empty title="Nothing yet">Text or call from a phone, and every step of it shows here.</Empty>
@@ -77,8 +78,8 @@ function namesOf(interaction: Interaction, lines: Line[], people: Person[]): Nam
 }
 
 /** Both sides of a session stay where they are, and the arrows turn; without a session it leads to nobody. */
-function relationOf(open: Interaction | undefined, lines: Line[], people: Person[]) {
-  const line = open ? lineOf(open, lines) : lineInHand(lines)
+function relationOf(open: Interaction | undefined, hand: Line | undefined, lines: Line[], people: Person[]) {
+  const line = open ? lineOf(open, lines) : hand
   const [left, right] = line?.ends ?? []
   const verdict = open?.verdict.state
   if (left && right) {

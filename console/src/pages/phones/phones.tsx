@@ -77,6 +77,7 @@ function Bench({ service_sid, choice }: { service_sid: string; choice: ReactNode
         <Live
           key={connection}
           {...{ service_sid, people, lines, since }}
+          hand={bench.hand}
           onThing={bench.onThing}
           onAgain={() => connectAgain(connection + 1)}
         />

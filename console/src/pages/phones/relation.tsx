@@ -16,19 +16,21 @@ type Props = {
 /** Who reaches whom by which numbers, at a glance. */
 export function Relation({ left, right, towards, verdict, sid }: Props) {
   return (
-    <div
-      className={s.relation}
-      role="img"
-      aria-label={inWords(left, right)}
-      data-verdict={verdict && (VERDICTS[verdict] ?? VERDICTS.unknown).tone}
-    >
-      <End side={left} />
-      <Way key={`${sid} in`} towards={towards} />
-      <ProxyNumber side={left} whose={left?.name} />
-      <strong className={s.middle}>Maskline</strong>
-      <ProxyNumber side={right} whose={right?.name} />
-      <Way key={`${sid} out`} towards={verdict === 'nobody' ? 'none' : towards} />
-      <End side={right} />
+    <div className={s.strip}>
+      <div
+        className={s.relation}
+        role="img"
+        aria-label={inWords(left, right)}
+        data-verdict={verdict && (VERDICTS[verdict] ?? VERDICTS.unknown).tone}
+      >
+        <End side={left} />
+        <Way key={`${sid} in`} towards={towards} />
+        <ProxyNumber side={left} whose={left?.name} />
+        <strong className={s.middle}>Maskline</strong>
+        <ProxyNumber side={right} whose={right?.name} />
+        <Way key={`${sid} out`} towards={verdict === 'nobody' ? 'none' : towards} />
+        <End side={right} />
+      </div>
     </div>
   )
 }
