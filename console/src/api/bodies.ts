@@ -174,7 +174,7 @@ export type LogEvent = {
 export type PoolNumber = {
   sid: string
   phone_number: string
-  iso_country: string
+  iso_country: string | null
   area_code: string | null
   kind: 'PN' | 'SC'
   capabilities: { sms: boolean; mms: boolean; voice: boolean }
@@ -186,3 +186,37 @@ export type PoolNumber = {
   state: 'free' | 'used' | 'reserved' | 'draining' | 'failing'
   date_created: string
 }
+
+/** What a service's pool can still take under one rule. */
+export type CapacityUnder = {
+  default_ttl: number
+  cool_down_s: number
+  groups: {
+    iso_country: string | null
+    area_code: string | null
+    numbers: number
+    reserved: number
+    live_pairs: number
+    cooling_pairs: number
+    busiest_held: number
+    sessions_left: number
+  }[]
+  sessions_left: number
+  busiest_held: number
+  history: { at: string; held: number }[]
+}
+
+export type Capacity = { now: CapacityUnder; what_if: CapacityUnder }
+
+/** What reserving, draining or removing a number would do. */
+export type Effect = {
+  live_sessions: number
+  live_participants: number
+  queued_interactions: number
+  cooling_people: number
+  last_of_country: boolean
+  can_remove_quietly: boolean
+  texts: string[]
+}
+
+export type CallbackRequest = { url: string; method: string; parameters: { name: string; value: string }[] }

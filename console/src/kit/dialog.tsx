@@ -4,22 +4,36 @@ import { Button } from './button.tsx'
 import s from './kit.module.css'
 import { ErrorNote } from './states.tsx'
 
-/** Stands while it is rendered. The browser keeps the focus within, gives it back afterwards, and closes it with Escape. */
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
+/**
+ * Stands while it is rendered. The browser keeps the focus within, gives it back afterwards, and closes it with Escape. `side`
+ * puts it along the edge of the window, for what is looked at beside a list.
+ */
+export function Dialog({
+  title,
+  side = false,
+  onClose,
+  children,
+}: {
+  title: string
+  side?: boolean
+  onClose: () => void
+  children: ReactNode
+}) {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
   useLayoutEffect(() => {
     const shown = dialog.current
     shown?.showModal()
-    // Taken away without being closed, it would leave the focus nowhere.
+    // The browser gives the focus back only where a dialog is closed, not where it is taken away.
     return () => shown?.close()
   }, [])
   return (
     <dialog
       ref={dialog}
-      className={s.dialog}
+      className={side ? `${s.dialog} ${s.side}` : s.dialog}
       aria-labelledby={heading}
-      onClose={() => !dialog.current?.open && onClose()}
+      // React tells a dialog of the closing of those within it, too.
+      onClose={({ target, currentTarget }) => target === currentTarget && !currentTarget.open && onClose()}
     >
       <header>
         <h2 id={heading}>{title}</h2>
