@@ -4,31 +4,26 @@ import { type ApiError, get } from './http.ts'
 type Page = { meta: { previous_page_url: string | null; key: string } }
 
 /**
- * Reads a list from its end: lists are served oldest first, and people look at what is new. A page before the last SID that
- * could be is the last page, and the one before it follows. Gives what `useList` gives.
+ * A list of the vendor's API, which has the oldest first, read from its end: `more` reads what is older. `prefix` is that of
+ * its SIDs. The page before the greatest SID there could be is the last one.
  */
-export function useNewest<Row>(path: string | undefined, prefix: string) {
+export function useNewest<Row extends { sid: string }>(path: string | undefined, prefix: string) {
   const { data, error, size, setSize, mutate, isValidating } = useSWRInfinite<Page & Record<string, unknown>, ApiError>(
     (index, previous: Page | null) => {
       if (!path || (index > 0 && !previous?.meta.previous_page_url)) return null
-      if (index > 0) return pathOf(previous?.meta.previous_page_url ?? '')
-      return `${path}${path.includes('?') ? '&' : '?'}PageToken=PB${prefix}${'f'.repeat(32)}`
+      if (index === 0) return `${path}${path.includes('?') ? '&' : '?'}PageToken=PB${prefix}${'f'.repeat(32)}`
+      const { pathname, search } = new URL(previous?.meta.previous_page_url ?? '')
+      return pathname + search
     },
     (key: string) => get(key),
     { revalidateFirstPage: false },
   )
-  const rows = data?.flatMap((page) => (page[page.meta.key] as Row[]).toReversed())
   const hasMore = Boolean(data?.at(-1)?.meta.previous_page_url)
   return {
-    rows,
+    rows: data?.flatMap((page) => [...(page[page.meta.key] as Row[])].reverse()),
     error,
     isLoading: isValidating,
     more: hasMore ? () => setSize(size + 1) : undefined,
     reload: () => mutate(),
   }
-}
-
-const pathOf = (url: string) => {
-  const { pathname, search } = new URL(url)
-  return pathname + search
 }

@@ -64,9 +64,10 @@ export function Sid({ sid, whole = false }: { sid: string; whole?: boolean }) {
     setCopied(true)
     setTimeout(() => setCopied(false), 1_500)
   }
+  const shown = whole || sid.length < 14 ? sid : `${sid.slice(0, 6)}…${sid.slice(-4)}`
   return (
-    <button type="button" className={s.sid} onClick={copy} title={`Copy ${sid}`} aria-label={`Copy ${sid}`}>
-      <code>{whole || sid.length < 14 ? sid : `${sid.slice(0, 6)}…${sid.slice(-4)}`}</code>
+    <button type="button" className={s.sid} onClick={copy} title={`Copy ${sid}`} aria-label={`${shown}, copy ${sid}`}>
+      <code>{shown}</code>
       <Icon name={copied ? 'check' : 'copy'} />
     </button>
   )

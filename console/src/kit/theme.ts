@@ -18,7 +18,10 @@ export const useTheme = () =>
 
 /** What the variables of `names` stand for within `place` now: a canvas does not know them. */
 export function readColours<Name extends string>(place: HTMLElement, names: readonly Name[]): Record<Name, string> {
-  const probe = place.appendChild(document.createElement('span'))
+  const probe = document.createElement('span')
+  // What is not shown has colours all the same, and nothing has to be laid out for it.
+  probe.hidden = true
+  place.append(probe)
   const read = names.map((name) => {
     probe.style.color = `var(--${name})`
     return [name, getComputedStyle(probe).color]

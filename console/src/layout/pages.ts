@@ -2,6 +2,8 @@ import type { ComponentType } from 'react'
 import type { Session } from '../api/session.tsx'
 import type { IconName } from '../kit/icon.tsx'
 import { Phones } from '../pages/phones/phones.tsx'
+import { Callbacks } from '../pages/callbacks/callbacks.tsx'
+import { Numbers } from '../pages/numbers/numbers.tsx'
 
 export type PageEntry = {
   path: string
@@ -26,6 +28,8 @@ export const PAGES: PageEntry[] = [
     scope: 'simulator',
     needs: 'simulator',
   },
+  { path: '/numbers', page: Numbers, name: 'Numbers', icon: 'numbers', group: 'See', scope: 'numbers:read' },
+  { path: '/callbacks', page: Callbacks, name: 'Callbacks', icon: 'callbacks', group: 'See', scope: 'callbacks:read' },
 ]
 
 export const homeOf = ({ has_simulator, scopes }: Session): string =>
