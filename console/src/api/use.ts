@@ -1,4 +1,4 @@
-import { useCallback, useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import useSWR, { type KeyedMutator } from 'swr'
 import useSWRInfinite from 'swr/infinite'
 import { type ApiError, get } from './http.ts'
@@ -9,6 +9,14 @@ export type Loaded<Body> = { data: Body | undefined; error: ApiError | undefined
 export function useGet<Body>(path: string | undefined): Loaded<Body> {
   const { data, error, mutate } = useSWR<Body, ApiError>(path ?? null, (key: string) => get<Body>(key))
   return { data, error, reload: mutate }
+}
+
+/** Acts every so often as long as somebody looks: for what no stream tells. */
+export function useEvery(ms: number, act: () => unknown): void {
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === 'visible' && act(), ms)
+    return () => clearInterval(timer)
+  }, [ms, act])
 }
 
 type Page = { meta: { next_page_url: string | null; key: string } }

@@ -60,11 +60,12 @@ function optionsOf(box: HTMLElement, lines: Line[], stepped: UPlot.Series.PathBu
   return {
     width: box.clientWidth,
     height: HEIGHT,
+    padding: [12, 24, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false } },
     scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, Math.ceil(most * 1.1))] } },
     axes: [
-      { ...axis, space: 110, values: (_plot, times) => times.map((time) => days.format(time * 1_000)) },
+      { ...axis, space: 80, values: (_plot, times) => times.map(sayTime) },
       { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000] },
     ],
     series: [
@@ -81,4 +82,10 @@ function optionsOf(box: HTMLElement, lines: Line[], stepped: UPlot.Series.PathBu
   }
 }
 
-const days = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: '2-digit' })
+const days = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' })
+const hours = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' })
+
+function sayTime(seconds: number): string {
+  const date = new Date(seconds * 1_000)
+  return date.getHours() + date.getMinutes() === 0 ? days.format(date) : hours.format(date)
+}

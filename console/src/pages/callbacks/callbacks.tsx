@@ -6,7 +6,7 @@ import { withQuery } from '../../api/http.ts'
 import { useNewest } from '../../api/newest.ts'
 import { useServices } from '../../api/service.ts'
 import { useMay } from '../../api/session.tsx'
-import { useGet } from '../../api/use.ts'
+import { useEvery, useGet } from '../../api/use.ts'
 import { Badge, Button } from '../../kit/button.tsx'
 import { Card, Page } from '../../kit/page.tsx'
 import { Empty, Shown } from '../../kit/states.tsx'
@@ -18,6 +18,8 @@ import { Endpoints } from './endpoints.tsx'
 import { type Filter, fits, parametersOf, STATUSES } from './filter.ts'
 import { FilterBar } from './filter-bar.tsx'
 import { ReplayAll } from './replay-all.tsx'
+
+const READ_AGAIN_MS = 10_000
 
 /** What the customer's application was told, whether it heard it, and telling it again. */
 export function Callbacks() {
@@ -33,6 +35,7 @@ export function Callbacks() {
   }))
   const [isReplaying, setReplaying] = useState(false)
   const endpoints = useGet<{ callback_endpoints: Endpoint[] }>('/maskline/v1/CallbackEndpoints')
+  useEvery(READ_AGAIN_MS, endpoints.reload)
   const list = useNewest<Callback>(withQuery('/maskline/v1/Callbacks', parametersOf(filter)), 'CB')
   const feed = useFeed(filter.service ? { ServiceSid: filter.service } : {}, () => {
     list.reload()
@@ -119,7 +122,7 @@ const columnsOf = (open: (sid: string) => void): Column<Callback>[] => [
       </button>
     ),
   },
-  { title: 'It told', cell: (callback) => <Told callback={callback} />, wide: true },
+  { title: 'In → out', cell: (callback) => <Told callback={callback} />, wide: true },
   { title: 'Tries', cell: ({ attempts }) => attempts, align: 'end' },
   {
     title: 'Next or last',
@@ -129,10 +132,8 @@ const columnsOf = (open: (sid: string) => void): Column<Callback>[] => [
   { title: 'SID', cell: ({ sid }) => <Sid sid={sid} />, wide: true },
 ]
 
+/** What became of the two legs, as it was when the application was to be told. */
 function Told({ callback: { inbound_resource_status, outbound_resource_status } }: { callback: Callback }) {
-  const told = [
-    inbound_resource_status && `inbound ${inbound_resource_status}`,
-    outbound_resource_status && `outbound ${outbound_resource_status}`,
-  ].filter(Boolean)
-  return told.length > 0 ? told.join(', ') : <span className={s.dim}>—</span>
+  const told = [inbound_resource_status, outbound_resource_status].filter(Boolean).join(' → ')
+  return <span className={told ? s.told : s.dim}>{told || '—'}</span>
 }

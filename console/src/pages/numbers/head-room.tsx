@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react'
 import type { Capacity, CapacityUnder, Service } from '../../api/bodies.ts'
+import { withQuery } from '../../api/http.ts'
 import { type Loaded, useGet } from '../../api/use.ts'
 import { Card } from '../../kit/page.tsx'
 import { Shown } from '../../kit/states.tsx'
@@ -9,17 +10,23 @@ import { WhatIf } from './what-if.tsx'
 
 export type Rule = { DefaultTtl?: number; CoolDown?: number; Days: number }
 
+const AS_IT_IS: Rule = { Days: 7 }
+
+export const capacityPath = ({ sid }: Service, rule: Rule = AS_IT_IS) =>
+  withQuery(`/maskline/v1/Services/${sid}/Capacity`, rule)
+
 /** How far the pool lasts: now, and under another time to live and cool-down. */
 export function HeadRoom({ service }: { service: Service }) {
-  const [rule, setRule] = useState<Rule>({ Days: 7 })
-  const query = Object.entries(rule).map(([name, value]) => `${name}=${value}`)
-  const read = useGet<Capacity>(`/maskline/v1/Services/${service.sid}/Capacity?${query.join('&')}`)
+  const [rule, setRule] = useState(AS_IT_IS)
+  const read = useGet<Capacity>(capacityPath(service, rule))
   const capacity = useLast(read)
   return (
     <>
-      <Card title="Head room">
-        <Shown of={capacity}>{({ now }) => <Room under={now} />}</Shown>
-      </Card>
+      <div id="head-room" className={s.anchor}>
+        <Card title="Head room">
+          <Shown of={capacity}>{({ now }) => <Room under={now} />}</Shown>
+        </Card>
+      </div>
       <Card title="What if">
         <Shown of={capacity}>
           {(found) => <WhatIf capacity={found} rule={rule} isBusy={!read.data && !read.error} onChange={setRule} />}
@@ -57,6 +64,17 @@ function Room({ under }: { under: CapacityUnder }) {
           first to be refused.
         </p>
       </div>
+      <ul className={s.keys} aria-label="What the bars show">
+        <li>
+          <i data-held /> held by the busiest person
+        </li>
+        <li>
+          <i data-left="enough" /> left for them
+        </li>
+        <li>
+          <i data-reserved /> reserved
+        </li>
+      </ul>
       <ul className={s.bars} aria-label="Head room by country and area code">
         {groups.slice(0, isAll ? undefined : MOST).map((group) => (
           <Bar key={`${group.iso_country}/${group.area_code}`} group={group} />

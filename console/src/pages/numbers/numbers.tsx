@@ -1,9 +1,9 @@
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { Link, useSearchParams } from 'wouter'
 import type { PoolNumber, Service } from '../../api/bodies.ts'
 import { rememberedService, useRememberedService, useServices } from '../../api/service.ts'
 import { useMay } from '../../api/session.tsx'
-import { useGet } from '../../api/use.ts'
+import { useEvery, useGet } from '../../api/use.ts'
 import { Button } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, ErrorNote, Loading, Shown } from '../../kit/states.tsx'
@@ -67,10 +67,7 @@ function ServicePool({ service, services, number, onService, onNumber }: Chosen)
   const [isAdding, setAdding] = useState(false)
   const pool = useGet<PoolBody>(`/maskline/v1/Services/${service.sid}/Pool`)
   const { reload } = pool
-  useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), READ_AGAIN_MS)
-    return () => clearInterval(timer)
-  }, [reload])
+  useEvery(READ_AGAIN_MS, reload)
   const open = pool.data?.numbers.find(({ sid }) => sid === number)
   const add = (look: 'main' | 'plain') => (
     <Button look={look} icon="plus" onClick={() => setAdding(true)}>
@@ -98,7 +95,7 @@ function ServicePool({ service, services, number, onService, onNumber }: Chosen)
             </Empty>
           ) : (
             <>
-              <Pool body={body} onOpen={({ sid }) => onNumber(sid)} />
+              <Pool body={body} service={service} onOpen={({ sid }) => onNumber(sid)} />
               <HeadRoom service={service} />
             </>
           )

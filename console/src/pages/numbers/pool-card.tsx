@@ -1,9 +1,11 @@
-import { useDeferredValue, useId, useMemo, useState } from 'react'
-import type { PoolNumber } from '../../api/bodies.ts'
+import { type ReactNode, useDeferredValue, useId, useMemo, useState } from 'react'
+import type { Capacity, PoolNumber, Service } from '../../api/bodies.ts'
+import { useGet } from '../../api/use.ts'
 import { SelectField, TextField } from '../../kit/field.tsx'
 import { Card } from '../../kit/page.tsx'
 import { Empty } from '../../kit/states.tsx'
 import { Time } from '../../kit/text.tsx'
+import { capacityPath } from './head-room.tsx'
 import { HeatMap } from './heat-map.tsx'
 import { Legend } from './legend.tsx'
 import { NumberTable } from './number-table.tsx'
@@ -14,7 +16,15 @@ import { countryName, figure, fits, type Group, many, type PoolFilter, readPool,
 const VIEWS = ['Map', 'Table'] as const
 
 /** The whole pool, as a map or as a table, both with the same filter. */
-export function Pool({ body, onOpen }: { body: PoolBody; onOpen: (number: PoolNumber) => void }) {
+export function Pool({
+  body,
+  service,
+  onOpen,
+}: {
+  body: PoolBody
+  service: Service
+  onOpen: (number: PoolNumber) => void
+}) {
   const { numbers } = body
   const pool = useMemo(() => readPool(numbers), [numbers])
   const [view, setView] = useState<(typeof VIEWS)[number]>('Map')
@@ -23,7 +33,7 @@ export function Pool({ body, onOpen }: { body: PoolBody; onOpen: (number: PoolNu
   const shown = useMemo(() => numbers.filter(fits(applied)), [numbers, applied])
   return (
     <Card title="Pool" actions={<ViewChoice view={view} onChange={setView} />}>
-      <Counts numbers={numbers} />
+      <Counts numbers={numbers} left={<SessionsLeft service={service} />} />
       <FilterBar groups={pool.groups} filter={filter} onChange={setFilter} />
       <p className={s.count} role="status">
         {shown.length === numbers.length
@@ -59,7 +69,7 @@ function ViewChoice({ view, onChange }: { view: string; onChange: (view: (typeof
   )
 }
 
-function Counts({ numbers }: { numbers: PoolNumber[] }) {
+function Counts({ numbers, left }: { numbers: PoolNumber[]; left: ReactNode }) {
   const counts = useMemo(() => {
     const found: Record<State, number> = { free: 0, used: 0, reserved: 0, draining: 0, failing: 0 }
     for (const { state } of numbers) found[state]++
@@ -73,7 +83,19 @@ function Counts({ numbers }: { numbers: PoolNumber[] }) {
           <dd>{figure(counts[state as State])}</dd>
         </div>
       ))}
+      {left}
     </dl>
+  )
+}
+
+/** The figure that says when to add numbers; below it stands where it comes from. */
+function SessionsLeft({ service }: { service: Service }) {
+  const { data } = useGet<Capacity>(capacityPath(service))
+  return (
+    <div title="So many more sessions can whoever is busiest be given a number for.">
+      <dt>Sessions left</dt>
+      <dd>{data ? <a href="#head-room">{figure(data.now.sessions_left)}</a> : '…'}</dd>
+    </div>
   )
 }
 
