@@ -15,17 +15,20 @@ export function HeatMap({ pool, filter, onOpen }: Asked) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const width = useWidth(place)
   const [at, setAt] = useState<number>()
+  const walked = useRef(0)
   const layout = useMemo(() => layOut(width > 0 ? pool.groups : [], width), [pool, width])
   useDrawn(canvas, layout, pool, filter)
   const pointed = at === undefined ? undefined : layout.cells[at]
 
   const onKeyDown = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return
     const from = at ?? 0
-    const to = step(layout, from, event.key)
-    if (event.key === 'Enter' && layout.cells[from]) onOpen(layout.cells[from])
-    else if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return
-    else setAt(to)
+    const to = event.key === 'Enter' ? from : step(layout, from, event.key)
+    if (to === undefined) return
     event.preventDefault()
+    walked.current = to
+    setAt(to)
+    if (event.key === 'Enter' && layout.cells[from]) onOpen(layout.cells[from])
   }
   const pointedAt = (event: PointerEvent) => cellAt(layout, event.nativeEvent.offsetX, event.nativeEvent.offsetY)
   return (
@@ -38,7 +41,7 @@ export function HeatMap({ pool, filter, onOpen }: Asked) {
       aria-roledescription="map of numbers"
       aria-label={`The pool's ${many(pool.numbers.length, 'number')}. Arrow keys walk from number to number, Enter opens one. The table shows the same.`}
       onKeyDown={onKeyDown}
-      onFocus={() => setAt((before) => before ?? 0)}
+      onFocus={() => setAt((before) => before ?? Math.min(walked.current, layout.cells.length - 1))}
       onBlur={() => setAt(undefined)}
       onPointerMove={(event) => setAt(pointedAt(event))}
       onPointerLeave={() => setAt(undefined)}

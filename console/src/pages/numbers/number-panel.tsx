@@ -54,6 +54,8 @@ export function NumberPanel({ number, service, onChange, onClose }: Asked) {
               onRemoved={() => {
                 onClose()
                 onChange()
+                // What the panel was opened from is gone by then.
+                requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus())
               }}
             />
           )}

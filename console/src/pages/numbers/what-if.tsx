@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import type { Capacity, CapacityUnder } from '../../api/bodies.ts'
 import { Chart, type Line } from '../../kit/chart.tsx'
 import { Field, SelectField } from '../../kit/field.tsx'
@@ -98,7 +98,6 @@ function Slider({
   name: (value: number) => string
   onChange: (value: number) => void
 }) {
-  const list = useId()
   return (
     <Field label={label}>
       {(ties) => (
@@ -113,9 +112,7 @@ function Slider({
             onChange={(event) => onChange(stops[Number(event.target.value)] ?? value)}
             {...ties}
           />
-          <output htmlFor={ties.id} id={list}>
-            {name(value)}
-          </output>
+          <span aria-hidden="true">{name(value)}</span>
         </span>
       )}
     </Field>
