@@ -187,6 +187,8 @@ export type PoolNumber = {
   date_created: string
 }
 
+export type PoolBody = { numbers: PoolNumber[]; sampled: boolean; date_read: string }
+
 /** What a service's pool can still take under one rule. */
 export type CapacityUnder = {
   default_ttl: number
@@ -203,10 +205,13 @@ export type CapacityUnder = {
   }[]
   sessions_left: number
   busiest_held: number
+  peak_held: number
+  date_peak: string | null
   history: { at: string; held: number }[]
 }
 
-export type Capacity = { now: CapacityUnder; what_if: CapacityUnder }
+/** `date_whole` is since when all pairs are counted, where `sampled` says that not all are. */
+export type Capacity = { now: CapacityUnder; what_if: CapacityUnder; sampled: boolean; date_whole: string | null }
 
 /** What reserving, draining or removing a number would do. */
 export type Effect = {

@@ -100,7 +100,7 @@ const Nothing = ({ filter }: { filter: Filter }) =>
     <Empty title="No callback fits.">Choose any status, or look further back.</Empty>
   ) : (
     <Empty title="No callbacks yet.">
-      Give a service a CallbackUrl, and your application is told of each change of a message or call.
+      Your application is told of each change of a message or call, and what it was told stands here.
     </Empty>
   )
 

@@ -1,3 +1,4 @@
+import { Link } from 'wouter'
 import type { Endpoint } from '../../api/bodies.ts'
 import { Badge, Button } from '../../kit/button.tsx'
 import { Empty } from '../../kit/states.tsx'
@@ -14,7 +15,9 @@ const HEALTH = {
 export function Endpoints({ endpoints, onFailed }: { endpoints: Endpoint[]; onFailed: (endpoint: string) => void }) {
   if (endpoints.length === 0) {
     return (
-      <Empty title="No service has a CallbackUrl.">Set one, and the application behind it is told what happens.</Empty>
+      <Empty title="No service has a CallbackUrl.">
+        <Link href="/services">Give a service one</Link>, and the application behind it is told what happens.
+      </Empty>
     )
   }
   return (

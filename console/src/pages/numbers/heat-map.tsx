@@ -1,4 +1,13 @@
-import { type KeyboardEvent, type PointerEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
 import type { PoolNumber } from '../../api/bodies.ts'
 import { Badge } from '../../kit/button.tsx'
 import { useTheme } from '../../kit/theme.ts'
@@ -30,7 +39,12 @@ export function HeatMap({ pool, filter, onOpen }: Asked) {
     setAt(to)
     if (event.key === 'Enter' && layout.cells[from]) onOpen(layout.cells[from])
   }
-  const pointedAt = (event: PointerEvent) => cellAt(layout, event.nativeEvent.offsetX, event.nativeEvent.offsetY)
+  const under = ({ nativeEvent }: MouseEvent | PointerEvent) => cellAt(layout, nativeEvent.offsetX, nativeEvent.offsetY)
+  // A finger has left the map by the time it is a click.
+  const onClick = (event: MouseEvent) => {
+    const clicked = layout.cells[under(event) ?? -1]
+    if (clicked) onOpen(clicked)
+  }
   return (
     <div
       ref={place}
@@ -43,10 +57,10 @@ export function HeatMap({ pool, filter, onOpen }: Asked) {
       onKeyDown={onKeyDown}
       onFocus={() => setAt((before) => before ?? Math.min(walked.current, layout.cells.length - 1))}
       onBlur={() => setAt(undefined)}
-      onPointerMove={(event) => setAt(pointedAt(event))}
+      onPointerMove={(event) => setAt(under(event))}
       onPointerLeave={() => setAt(undefined)}
-      onPointerDown={(event) => setAt(pointedAt(event))}
-      onClick={() => pointed && onOpen(pointed)}
+      onPointerDown={(event) => setAt(under(event))}
+      onClick={onClick}
     >
       <canvas
         ref={canvas}

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { Link, useSearchParams } from 'wouter'
-import type { PoolNumber, Service } from '../../api/bodies.ts'
+import type { PoolBody, Service } from '../../api/bodies.ts'
 import { rememberedService, useRememberedService, useServices } from '../../api/service.ts'
 import { useMay } from '../../api/session.tsx'
 import { useEvery, useGet } from '../../api/use.ts'
@@ -13,8 +13,6 @@ import { HeadRoom } from './head-room.tsx'
 import { NumberPanel } from './number-panel.tsx'
 import s from './numbers.module.css'
 import { Pool } from './pool-card.tsx'
-
-export type PoolBody = { numbers: PoolNumber[]; date_read: string; is_sample?: boolean }
 
 /** The pool of a service: what its numbers do, and how far they last. Service and number stand in the address. */
 export function Numbers() {
@@ -90,7 +88,7 @@ function ServicePool({ service, services, number, onService, onNumber }: Chosen)
         {(body) =>
           body.numbers.length === 0 ? (
             <Empty title={`The pool of ${service.unique_name} is empty.`}>
-              <p>Sessions need a number for each of their people. Two are enough to begin with.</p>
+              <p>It takes numbers before people can be put together through it.</p>
               {mayChange && <p className={s.do}>{add('plain')}</p>}
             </Empty>
           ) : (

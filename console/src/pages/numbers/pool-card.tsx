@@ -1,5 +1,5 @@
 import { type ReactNode, useDeferredValue, useId, useMemo, useState } from 'react'
-import type { Capacity, PoolNumber, Service } from '../../api/bodies.ts'
+import type { Capacity, PoolBody, PoolNumber, Service } from '../../api/bodies.ts'
 import { useGet } from '../../api/use.ts'
 import { SelectField, TextField } from '../../kit/field.tsx'
 import { Card } from '../../kit/page.tsx'
@@ -10,7 +10,6 @@ import { HeatMap } from './heat-map.tsx'
 import { Legend } from './legend.tsx'
 import { NumberTable } from './number-table.tsx'
 import s from './numbers.module.css'
-import type { PoolBody } from './numbers.tsx'
 import { countryName, figure, fits, type Group, many, type PoolFilter, readPool, STATES, type State } from './pool.ts'
 
 const VIEWS = ['Map', 'Table'] as const
@@ -40,7 +39,7 @@ export function Pool({
           ? many(numbers.length, 'number')
           : `${figure(shown.length)} of ${many(numbers.length, 'number')}`}
         , read <Time date={body.date_read} />
-        {body.is_sample && '. So much happened that sends and cooling are counted from a part of it.'}
+        {body.sampled && '. So much happened that sends and cooling are counted from a part of it.'}
       </p>
       {shown.length === 0 && <Empty title="No number fits.">Look for fewer digits, or for any state.</Empty>}
       {view === 'Map' && (

@@ -78,6 +78,11 @@ export function WhatIf({ capacity, rule, isBusy, onChange }: Asked) {
         <Side title="As it is" under={now} />
         <Side title="What if" under={what_if} than={now} />
       </div>
+      {capacity.sampled && (
+        <p className={s.note}>
+          So much happened that not all of it is counted, only what began <Time date={capacity.date_whole} /> or later.
+        </p>
+      )}
       <History capacity={capacity} days={rule.Days} />
     </div>
   )
@@ -139,47 +144,34 @@ function Side({ title, under, than }: { title: string; under: CapacityUnder; tha
         <dd>{coolDownName(under.cool_down_s)}</dd>
         <dt>Held by the busiest person</dt>
         <dd>{figure(under.busiest_held)}</dd>
-        <Peak under={under} />
+        {under.peak_held > 0 && (
+          <>
+            <dt>At most</dt>
+            <dd>
+              {figure(under.peak_held)}, <Time date={under.date_peak} />
+            </dd>
+          </>
+        )}
       </dl>
     </section>
   )
 }
 
-function Peak({ under }: { under: CapacityUnder }) {
-  const peak = peakOf(under)
-  if (!peak || peak.held === 0) return null
-  return (
-    <>
-      <dt>At most</dt>
-      <dd>
-        {figure(peak.held)}, <Time date={peak.at} />
-      </dd>
-    </>
-  )
-}
-
-const peakOf = ({ history }: CapacityUnder) =>
-  history.reduce<CapacityUnder['history'][number] | undefined>(
-    (most, point) => (most && most.held >= point.held ? most : point),
-    undefined,
-  )
-
 function History({ capacity: { now, what_if }, days }: { capacity: Capacity; days: number }) {
   const times = useMemo(() => now.history.map(({ at }) => Date.parse(at) / 1_000), [now])
-  const lines = useMemo<Line[]>(
-    () => [
-      { name: 'As it is', colour: 'accent', values: now.history.map(({ held }) => held) },
-      { name: 'What if', colour: 'warn', dashed: true, values: what_if.history.map(({ held }) => held) },
-    ],
-    [now, what_if],
-  )
-  const [before, after] = [peakOf(now)?.held ?? 0, peakOf(what_if)?.held ?? 0]
+  const isSame = now.default_ttl === what_if.default_ttl && now.cool_down_s === what_if.cool_down_s
+  const lines = useMemo<Line[]>(() => {
+    const line = (name: string, { history }: CapacityUnder) => ({ name, values: history.map(({ held }) => held) })
+    const asItIs: Line = { ...line('As it is', now), colour: 'accent' }
+    return isSame ? [asItIs] : [asItIs, { ...line('What if', what_if), colour: 'warn', dashed: true }]
+  }, [now, what_if, isSame])
+  const [before, after] = [now.peak_held, what_if.peak_held]
+  const period = `over the last ${many(days, 'day')}`
+  const other = before === after ? 'as many' : figure(after)
   const summary =
-    times.length === 0 || (before === 0 && after === 0)
-      ? `Nobody held a number in the last ${many(days, 'day')}.`
-      : `Numbers held by the busiest person over the last ${many(days, 'day')}: at most ${figure(before)} as it was, and ${
-          before === after ? 'as many' : `${figure(after)}`
-        } under the other rule.`
+    Math.max(before, after) === 0
+      ? `Nobody held a number ${period}.`
+      : `Numbers held by the busiest person ${period}: at most ${figure(before)}${isSame ? '.' : ` as it was, and ${other} under the other rule.`}`
   if (times.length === 0) return <p className={s.note}>{summary}</p>
   return <Chart times={times} lines={lines} summary={summary} />
 }
