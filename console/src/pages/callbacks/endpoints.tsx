@@ -6,7 +6,7 @@ import { Time } from '../../kit/text.tsx'
 import s from './callbacks.module.css'
 
 const HEALTH = {
-  healthy: { name: 'Healthy', tone: 'good', text: 'It answers.' },
+  healthy: { name: 'Healthy', tone: 'good', text: 'Nothing has failed there since it last answered.' },
   failing: { name: 'Failing', tone: 'warn', text: 'Each callback is tried again, ever later.' },
   waiting: { name: 'Out of order', tone: 'bad', text: 'Callbacks wait for it and keep their tries.' },
 } as const
