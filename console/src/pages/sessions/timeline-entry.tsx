@@ -1,0 +1,81 @@
+import { memo } from 'react'
+import { Link } from 'wouter'
+import type { Interaction } from '../../api/bodies.ts'
+import { Button } from '../../kit/button.tsx'
+import { Icon } from '../../kit/icon.tsx'
+import { lasting, Time } from '../../kit/text.tsx'
+import { CallbackBadge, toneOf, VerdictBadge } from '../../kit/verdict.tsx'
+import s from './timeline.module.css'
+import { bodyOf, type Entry, type Side } from './timeline-entries.ts'
+
+type Props = {
+  of: Interaction
+  side: Side
+  /** What was revealed of it. */
+  text: string | undefined
+  onReveal: ((of: Interaction) => void) | undefined
+}
+
+/** A message or call, on the side of whoever it came from. */
+export const Passed = memo(({ of, side, text, onReveal }: Props) => {
+  const isCall = of.type !== 'message'
+  const said = text ?? bodyOf(of)
+  const isHidden = text === undefined && Boolean(said?.includes('•••'))
+  return (
+    <li className={s[side]}>
+      <article className={s.bubble} data-tone={toneOf(of.verdict)} aria-label={`${nameOf(of)}, ${of.verdict.text}`}>
+        <header>
+          <Icon name={isCall ? 'call' : 'send'} />
+          <span>{nameOf(of)}</span>
+          <VerdictBadge of={of} />
+        </header>
+        {said !== undefined && (
+          <p className={s.said}>
+            {said || <em>No text.</em>}
+            {isHidden && onReveal && (
+              <Button look="quiet" icon="eye" aria-label="Reveal the text" onClick={() => onReveal(of)} />
+            )}
+          </p>
+        )}
+        {of.verdict.state !== 'delivered' && <p className={s.why}>{of.verdict.text}</p>}
+        <footer>
+          <Time date={of.date_created} as="clock" />
+          {of.num_media > 0 && <span>{of.num_media === 1 ? '1 attachment' : `${of.num_media} attachments`}</span>}
+          {of.duration_s !== null && <span>{lasting(of.duration_s * 1_000)}</span>}
+          <Link href={`/traffic/${of.sid}`}>Why?</Link>
+        </footer>
+      </article>
+    </li>
+  )
+})
+
+const nameOf = ({ type, origin, outbound_number, dialled_number }: Interaction) => {
+  if (origin !== 'inbound') return `Message of your application, from ${outbound_number ?? 'no number'}`
+  return `${type === 'message' ? 'To' : 'Called'} ${dialled_number ?? 'no number'}`
+}
+
+/** What went on beside it: what the customer's application was told, and what somebody should know. */
+export const Note = memo(({ of }: { of: Exclude<Entry, { kind: 'interaction' }> }) => {
+  if (of.kind === 'callback') {
+    const { sid, status, inbound_resource_status, outbound_resource_status } = of.thing
+    const about = outbound_resource_status ?? inbound_resource_status
+    return (
+      <li className={s.note}>
+        <Icon name="callbacks" />
+        <Link href={`/callbacks?callback=${sid}`}>Callback{about && ` about “${about}”`}</Link>
+        <CallbackBadge status={status} />
+        <Time date={of.date} as="clock" />
+      </li>
+    )
+  }
+  const { interaction_sid, error_code, message, log_level } = of.thing
+  return (
+    <li className={s.note} data-level={log_level}>
+      <Icon name="events" />
+      <span>
+        {message} ({interaction_sid ? <Link href={`/traffic/${interaction_sid}`}>{error_code}</Link> : error_code})
+      </span>
+      <Time date={of.date} as="clock" />
+    </li>
+  )
+})

@@ -1,0 +1,108 @@
+import { Fragment, useLayoutEffect, useState } from 'react'
+import type { Interaction, Participant, ProxySession } from '../../api/bodies.ts'
+import { useMay } from '../../api/session.tsx'
+import type { StreamState } from '../../api/stream.ts'
+import { Button } from '../../kit/button.tsx'
+import { Reveal } from '../../kit/reveal.tsx'
+import { Empty, ErrorNote, Loading } from '../../kit/states.tsx'
+import { Announced, LiveMark, verdictWord } from '../../kit/verdict.tsx'
+import s from './timeline.module.css'
+import { bodyOf, type Entry, sideOf, type useTimeline } from './timeline-entries.ts'
+import { Note, Passed } from './timeline-entry.tsx'
+
+type Props = {
+  session: ProxySession
+  path: string
+  people: Participant[]
+  timeline: ReturnType<typeof useTimeline>
+  state: StreamState
+}
+
+/** Everything that happened in a session in one column of time, newest first; on the left what the left person sent. */
+export function Timeline({ session, path, people, timeline, state }: Props) {
+  const { entries, newest, more, error, isLoading, reload } = timeline
+  return (
+    <section className={s.section} aria-label="Timeline">
+      <header className={s.head}>
+        <h2>Timeline</h2>
+        <LiveMark state={state} />
+      </header>
+      <Announced text={newest && `${timeOfDay(newest.date_created)}: ${verdictWord(newest)}`} />
+      <ErrorNote error={error} retry={reload} />
+      {!entries && !error && <Loading />}
+      {entries?.length === 0 && (
+        <Empty title="Nothing has passed yet.">
+          {session.status === 'closed'
+            ? 'The session was closed before anybody wrote or called.'
+            : 'As soon as one of them texts or calls their proxy number, it stands here.'}
+        </Empty>
+      )}
+      {entries && <Entries entries={entries} people={people} path={path} />}
+      {more && (
+        <Button className={s.more ?? ''} busy={isLoading} onClick={more}>
+          Show older
+        </Button>
+      )}
+    </section>
+  )
+}
+
+function Entries({ entries, people, path }: { entries: Entry[]; people: Participant[]; path: string }) {
+  const [asked, setAsked] = useState<Interaction>()
+  const [texts, setTexts] = useState<Record<string, string>>({})
+  const mayReveal = useMay('reveal')
+  useMeasured(entries.length)
+  return (
+    <>
+      <ol className={s.entries}>
+        {entries.map((entry, at) => (
+          <Fragment key={entry.sid}>
+            <DayLine date={entry.date} before={entries[at - 1]?.date} />
+            {entry.kind === 'interaction' ? (
+              <Passed
+                of={entry.thing}
+                side={sideOf(entry.thing, people)}
+                text={texts[entry.sid]}
+                onReveal={mayReveal ? setAsked : undefined}
+              />
+            ) : (
+              <Note of={entry} />
+            )}
+          </Fragment>
+        ))}
+      </ol>
+      {asked && (
+        <Reveal<{ data: string }>
+          path={`/maskline${path}/Interactions/${asked.sid}`}
+          what="what this message says"
+          onShown={({ data }) => setTexts({ ...texts, [asked.sid]: bodyOf({ type: 'message', data }) ?? '' })}
+          onClose={() => setAsked(undefined)}
+        />
+      )}
+    </>
+  )
+}
+
+const timeOfDay = (date: string) => new Date(date).toLocaleTimeString()
+
+const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })
+
+/** Stands where another day begins. */
+function DayLine({ date, before }: { date: string; before: string | undefined }) {
+  const isSame = before && new Date(before).toDateString() === new Date(date).toDateString()
+  return isSame ? null : <li className={s.day}>{day.format(new Date(date))}</li>
+}
+
+/** How long it takes from the data to the picture, for whoever looks with the browser's tools. */
+function useMeasured(entries: number): void {
+  const start = performance.now()
+  useLayoutEffect(() => {
+    const frame = requestAnimationFrame(() =>
+      setTimeout(() => {
+        performance.clearMeasures('session-timeline')
+        performance.measure('session-timeline', { start, end: performance.now(), detail: { entries } })
+      }),
+    )
+    return () => cancelAnimationFrame(frame)
+  })
+}
