@@ -4,6 +4,11 @@ import type { IconName } from '../kit/icon.tsx'
 import { Phones } from '../pages/phones/phones.tsx'
 import { Callbacks } from '../pages/callbacks/callbacks.tsx'
 import { Numbers } from '../pages/numbers/numbers.tsx'
+import { Search } from '../pages/search/search.tsx'
+import { SessionPage } from '../pages/sessions/session.tsx'
+import { Sessions } from '../pages/sessions/sessions.tsx'
+import { Traffic } from '../pages/traffic/traffic.tsx'
+import { Why } from '../pages/traffic/why.tsx'
 
 export type PageEntry = {
   path: string
@@ -30,6 +35,11 @@ export const PAGES: PageEntry[] = [
   },
   { path: '/numbers', page: Numbers, name: 'Numbers', icon: 'numbers', group: 'See', scope: 'numbers:read' },
   { path: '/callbacks', page: Callbacks, name: 'Callbacks', icon: 'callbacks', group: 'See', scope: 'callbacks:read' },
+  { path: '/sessions', page: Sessions, name: 'Sessions', icon: 'sessions', group: 'See', scope: 'sessions:read' },
+  { path: '/sessions/:ServiceSid/:SessionSid', page: SessionPage },
+  { path: '/traffic', page: Traffic, name: 'Traffic', icon: 'traffic', group: 'See', scope: 'interactions:read' },
+  { path: '/traffic/:InteractionSid', page: Why },
+  { path: '/search', page: Search },
 ]
 
 export const homeOf = ({ has_simulator, scopes }: Session): string =>

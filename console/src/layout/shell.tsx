@@ -1,5 +1,6 @@
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
+import { ask, forgetAsked } from '../api/asked.ts'
 import { signOut, useSession } from '../api/session.tsx'
 import { Button } from '../kit/button.tsx'
 import { Icon } from '../kit/icon.tsx'
@@ -84,6 +85,9 @@ function Menu({ path }: { path: string }) {
 function SearchBox() {
   const [, navigate] = useLocation()
   const input = useRef<HTMLInputElement>(null)
+  const { account } = useSession()
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was asked for one account is nothing to the next
+  useEffect(() => forgetAsked, [account.sid])
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const isTyping = event.target instanceof HTMLElement && event.target.matches('input, textarea, select')
@@ -97,7 +101,9 @@ function SearchBox() {
   const search = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const query = input.current?.value.trim()
-    if (query) navigate('/search', { state: { query, at: Date.now() } })
+    if (!query) return
+    ask(query)
+    navigate('/search')
   }
   return (
     <search className={s.search}>
