@@ -117,6 +117,8 @@ export type Found = {
   interactions: Interaction[]
   numbers: { sid: string; service_sid: string | null; phone_number: string }[]
   found: { kind: string; sid: string; service_sid: string | null; session_sid: string | null } | null
+  /** Why there is nothing, where that can be said. */
+  note?: string | null
 }
 
 export type Callback = {

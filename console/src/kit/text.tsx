@@ -56,6 +56,9 @@ export function lasting(ms: number): string {
   return named.slice(0, 2).join(' ')
 }
 
+/** An identifier as a name for what has none. */
+export const shortSid = (sid: string) => `${sid.slice(0, 6)}…${sid.slice(-4)}`
+
 /** An identifier, shortened in the middle, that a click copies whole. */
 export function Sid({ sid, whole = false }: { sid: string; whole?: boolean }) {
   const [copied, setCopied] = useState(false)
@@ -64,7 +67,7 @@ export function Sid({ sid, whole = false }: { sid: string; whole?: boolean }) {
     setCopied(true)
     setTimeout(() => setCopied(false), 1_500)
   }
-  const shown = whole || sid.length < 14 ? sid : `${sid.slice(0, 6)}…${sid.slice(-4)}`
+  const shown = whole || sid.length < 14 ? sid : shortSid(sid)
   return (
     <button type="button" className={s.sid} onClick={copy} title={`Copy ${sid}`} aria-label={`${shown}, copy ${sid}`}>
       <code>{shown}</code>

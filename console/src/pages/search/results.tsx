@@ -2,7 +2,7 @@ import type { ReactNode } from 'react'
 import { Link } from 'wouter'
 import type { Found } from '../../api/bodies.ts'
 import { type Column, Table } from '../../kit/table.tsx'
-import { Sid, Time } from '../../kit/text.tsx'
+import { Sid, shortSid, Time } from '../../kit/text.tsx'
 import { StatusBadge } from '../../kit/verdict.tsx'
 import { INTERACTION_COLUMNS } from '../traffic/interaction-columns.tsx'
 import s from './search.module.css'
@@ -18,10 +18,12 @@ const KINDS: Record<Found['query_kind'], string> = {
 /** The server gives no more than so many of each. */
 const MOST = 50
 
-export function Results({ found: { query_kind, sessions, interactions, numbers } }: { found: Found }) {
+export function Results({ found: { query_kind, sessions, interactions, numbers, note } }: { found: Found }) {
   return (
     <>
-      <p role="status">{KINDS[query_kind]}</p>
+      <p role="status">
+        {KINDS[query_kind]} {note}
+      </p>
       <Part title="Messages and calls" count={interactions.length} none="No message and no call.">
         <Table label="Messages and calls" rows={interactions} columns={INTERACTION_COLUMNS} />
       </Part>
@@ -55,7 +57,7 @@ const SESSION_COLUMNS: Column<FoundSession>[] = [
     title: 'Session',
     cell: ({ sid, service_sid, unique_name }) => (
       <Link className={s.name} href={`/sessions/${service_sid}/${sid}`}>
-        {unique_name ?? `${sid.slice(0, 6)}…${sid.slice(-4)}`}
+        {unique_name ?? shortSid(sid)}
       </Link>
     ),
   },

@@ -30,7 +30,7 @@ function Answer({ asked: { query } }: { asked: Asked }) {
   }, [place, navigate])
   if (error) return <ErrorNote error={error} retry={search} />
   if (!found || place) return <Loading what="Searching" />
-  if (found.query_kind === 'nothing') return <WhatCanBeFound title="Nothing was found." />
+  if (found.query_kind === 'nothing') return <WhatCanBeFound title={found.note ?? 'Nothing was found.'} />
   return <Results found={found} />
 }
 

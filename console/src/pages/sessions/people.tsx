@@ -57,9 +57,11 @@ function Person({ path, session, participant, onChanged }: PersonProps) {
       </div>
       <PersonDeeds
         isLive={session.status !== 'closed'}
-        isHidden={participant.identifier.includes('•') && !number}
+        isMasked={participant.identifier.includes('•')}
+        isShown={number !== undefined}
         takesMessages={session.mode !== 'voice-only'}
         onAsk={setAsked}
+        onHide={() => setNumber(undefined)}
       />
       {asked === 'reveal' && (
         <Reveal<{ identifier: string }>
@@ -79,23 +81,27 @@ function Person({ path, session, participant, onChanged }: PersonProps) {
 
 function PersonDeeds({
   isLive,
-  isHidden,
+  isMasked,
+  isShown,
   takesMessages,
   onAsk,
+  onHide,
 }: {
   isLive: boolean
-  isHidden: boolean
+  isMasked: boolean
+  isShown: boolean
   takesMessages: boolean
   onAsk: (asked: Asked) => void
+  onHide: () => void
 }) {
   const mayReveal = useMay('reveal')
   const maySend = useMay('interactions:write')
   const mayRemove = useMay('sessions:write')
   return (
     <div className={s.deeds}>
-      {mayReveal && isHidden && (
-        <Button look="quiet" icon="eye" onClick={() => onAsk('reveal')}>
-          Reveal
+      {mayReveal && isMasked && (
+        <Button look="quiet" icon="eye" onClick={() => (isShown ? onHide() : onAsk('reveal'))}>
+          {isShown ? 'Hide' : 'Reveal'}
         </Button>
       )}
       {maySend && isLive && takesMessages && (

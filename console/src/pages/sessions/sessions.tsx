@@ -10,7 +10,7 @@ import { SelectField } from '../../kit/field.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, ErrorNote, Loading } from '../../kit/states.tsx'
 import { type Column, ListTable } from '../../kit/table.tsx'
-import { Sid, Time } from '../../kit/text.tsx'
+import { Sid, shortSid, Time } from '../../kit/text.tsx'
 import { LiveMark, StatusBadge } from '../../kit/verdict.tsx'
 import { NewSession } from './new-session.tsx'
 import { expiryOf, MODES } from './session-words.ts'
@@ -21,7 +21,7 @@ const COLUMNS: Column<ProxySession>[] = [
     title: 'Session',
     cell: ({ sid, service_sid, unique_name }) => (
       <Link className={s.name} href={`/sessions/${service_sid}/${sid}`}>
-        {unique_name ?? `${sid.slice(0, 6)}…${sid.slice(-4)}`}
+        {unique_name ?? shortSid(sid)}
       </Link>
     ),
   },

@@ -65,10 +65,3 @@ export function sideOf(
   if (to >= 0) return to === 0 ? 'right' : 'left'
   return 'middle'
 }
-
-/** What a message says, as far as it may be seen; undefined for calls and where nothing is kept. */
-export function bodyOf({ type, data }: Pick<Interaction, 'type' | 'data'>): string | undefined {
-  if (type !== 'message') return undefined
-  const { body } = JSON.parse(data) as { body?: string }
-  return body
-}

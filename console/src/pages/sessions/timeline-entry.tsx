@@ -1,12 +1,13 @@
 import { memo } from 'react'
 import { Link } from 'wouter'
 import type { Interaction } from '../../api/bodies.ts'
+import { bodyOf } from '../../api/body.ts'
 import { Button } from '../../kit/button.tsx'
 import { Icon } from '../../kit/icon.tsx'
 import { lasting, Time } from '../../kit/text.tsx'
 import { CallbackBadge, toneOf, VerdictBadge } from '../../kit/verdict.tsx'
 import s from './timeline.module.css'
-import { bodyOf, type Entry, type Side } from './timeline-entries.ts'
+import type { Entry, Side } from './timeline-entries.ts'
 
 type Props = {
   of: Interaction

@@ -2,7 +2,7 @@ import { Link } from 'wouter'
 import type { Candidate, Interaction } from '../../api/bodies.ts'
 import { Badge } from '../../kit/button.tsx'
 import { type Column, Table } from '../../kit/table.tsx'
-import { Sid } from '../../kit/text.tsx'
+import { Sid, shortSid } from '../../kit/text.tsx'
 
 type Row = Candidate & { sid: string; service_sid: string }
 
@@ -10,9 +10,7 @@ const COLUMNS: Column<Row>[] = [
   {
     title: 'Session',
     cell: ({ service_sid, session_sid, session_unique_name }) => (
-      <Link href={`/sessions/${service_sid}/${session_sid}`}>
-        {session_unique_name ?? `${session_sid.slice(0, 6)}…${session_sid.slice(-4)}`}
-      </Link>
+      <Link href={`/sessions/${service_sid}/${session_sid}`}>{session_unique_name ?? shortSid(session_sid)}</Link>
     ),
   },
   { title: 'Then', cell: ({ live }) => <Badge tone={live ? 'good' : 'dim'}>{live ? 'live' : 'not live'}</Badge> },

@@ -72,10 +72,12 @@ function Since({ step, since }: { step: Step; since: number | undefined }) {
   }
   return (
     <time className={s.since} dateTime={step.at} title={new Date(step.at).toLocaleString()}>
-      {since === undefined ? new Date(step.at).toLocaleTimeString() : `+ ${lasting(Date.parse(step.at) - since)}`}
+      {since === undefined ? new Date(step.at).toLocaleTimeString() : laterBy(Date.parse(step.at) - since)}
     </time>
   )
 }
+
+const laterBy = (ms: number) => (ms === 0 ? 'at once' : `+ ${lasting(ms)}`)
 
 /** How long something took, beside the longest. */
 export const Lasted = ({ ms, longest_ms, tone }: { ms: number; longest_ms: number; tone?: 'bad' | undefined }) => (

@@ -27,7 +27,7 @@ export const INTERACTION_COLUMNS: Column<Interaction>[] = [
   },
   { title: 'From and to', cell: (row) => <FromTo of={row} /> },
   {
-    title: 'What became of it',
+    title: 'Result',
     cell: (row) => (
       <div className={s.verdict}>
         <VerdictBadge of={row} /> <span className={s.why}>{row.verdict.text}</span>
