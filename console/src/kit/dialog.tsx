@@ -1,6 +1,7 @@
-import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { ApiError } from '../api/http.ts'
 import { Button } from './button.tsx'
+import { TextField } from './field.tsx'
 import s from './kit.module.css'
 import { ErrorNote } from './states.tsx'
 
@@ -44,11 +45,15 @@ export function Dialog({
   )
 }
 
-/** Asks before something that cannot be undone, or that changes much: says what will be so afterwards. */
+/**
+ * Asks before something that cannot be undone, or that changes much: says what will be so afterwards. Where `typed` is
+ * given, it has to be typed first.
+ */
 export function Confirm({
   title,
   verb,
   danger = false,
+  typed,
   busy,
   error,
   onConfirm,
@@ -58,20 +63,35 @@ export function Confirm({
   title: string
   verb: string
   danger?: boolean
+  typed?: string
   busy?: boolean
   error?: ApiError | undefined
   onConfirm: () => void
   onClose: () => void
   children: ReactNode
 }) {
+  const [given, setGiven] = useState('')
   return (
     <Dialog title={title} onClose={onClose}>
       <div className={s.stack}>
         {children}
+        {typed !== undefined && (
+          <TextField
+            label={`Type ${typed} to go on`}
+            value={given}
+            spellCheck={false}
+            onChange={(event) => setGiven(event.target.value)}
+          />
+        )}
         <ErrorNote error={error} />
         <footer className={s.actions}>
           <Button onClick={onClose}>Cancel</Button>
-          <Button look={danger ? 'danger' : 'main'} busy={busy ?? false} onClick={onConfirm}>
+          <Button
+            look={danger ? 'danger' : 'main'}
+            busy={busy ?? false}
+            disabled={typed !== undefined && given !== typed}
+            onClick={onConfirm}
+          >
             {verb}
           </Button>
         </footer>

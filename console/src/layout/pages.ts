@@ -9,6 +9,8 @@ import { SessionPage } from '../pages/sessions/session.tsx'
 import { Sessions } from '../pages/sessions/sessions.tsx'
 import { Traffic } from '../pages/traffic/traffic.tsx'
 import { Why } from '../pages/traffic/why.tsx'
+import { ServicePage } from '../pages/services/service.tsx'
+import { Services } from '../pages/services/services.tsx'
 
 export type PageEntry = {
   path: string
@@ -40,6 +42,8 @@ export const PAGES: PageEntry[] = [
   { path: '/traffic', page: Traffic, name: 'Traffic', icon: 'traffic', group: 'See', scope: 'interactions:read' },
   { path: '/traffic/:InteractionSid', page: Why },
   { path: '/search', page: Search },
+  { path: '/services', page: Services, name: 'Services', icon: 'services', group: 'Run', scope: 'services:read' },
+  { path: '/services/:ServiceSid', page: ServicePage, scope: 'services:read' },
 ]
 
 export const homeOf = ({ has_simulator, scopes }: Session): string =>
