@@ -56,6 +56,9 @@ export const startOver = (session: Session | null) =>
     mutate(PATH, session, { revalidate: false }),
   )
 
+/** Something about the user is other than it was. */
+export const readSessionAgain = () => mutate(PATH)
+
 export async function signOut(): Promise<void> {
   await remove(PATH)
   await startOver(null)

@@ -8,8 +8,8 @@ import s from './kit.module.css'
 import { ErrorNote } from './states.tsx'
 
 /**
- * A form in a dialog. `act` is given what was filled in and closes the dialog when it worked; a refusal that names one of the
- * `fields` is left for `children` to show there.
+ * A form in a dialog. `act` is given what was filled in, and takes the dialog away when it worked; a refusal that names one of
+ * the `fields` is left for `children` to show there.
  */
 export function FormDialog({
   title,
@@ -27,9 +27,9 @@ export function FormDialog({
   children: (error: ApiError | undefined) => ReactNode
 }) {
   const { busy, error, run } = useAction(act)
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
-    if (await run(new FormData(event.currentTarget))) onClose()
+    run(new FormData(event.currentTarget))
   }
   return (
     <Dialog title={title} onClose={onClose}>

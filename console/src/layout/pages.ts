@@ -9,8 +9,14 @@ import { SessionPage } from '../pages/sessions/session.tsx'
 import { Sessions } from '../pages/sessions/sessions.tsx'
 import { Traffic } from '../pages/traffic/traffic.tsx'
 import { Why } from '../pages/traffic/why.tsx'
+import { Accounts } from '../pages/accounts/accounts.tsx'
+import { Audit } from '../pages/audit/audit.tsx'
+import { Events } from '../pages/events/events.tsx'
+import { Keys } from '../pages/keys/keys.tsx'
+import { Profile } from '../pages/profile/profile.tsx'
 import { ServicePage } from '../pages/services/service.tsx'
 import { Services } from '../pages/services/services.tsx'
+import { Users } from '../pages/users/users.tsx'
 
 export type PageEntry = {
   path: string
@@ -42,8 +48,14 @@ export const PAGES: PageEntry[] = [
   { path: '/traffic', page: Traffic, name: 'Traffic', icon: 'traffic', group: 'See', scope: 'interactions:read' },
   { path: '/traffic/:InteractionSid', page: Why },
   { path: '/search', page: Search },
+  { path: '/events', page: Events, name: 'Events', icon: 'events', group: 'See', scope: 'events:read' },
   { path: '/services', page: Services, name: 'Services', icon: 'services', group: 'Run', scope: 'services:read' },
   { path: '/services/:ServiceSid', page: ServicePage, scope: 'services:read' },
+  { path: '/keys', page: Keys, name: 'API keys', icon: 'keys', group: 'Set up', scope: 'keys' },
+  { path: '/users', page: Users, name: 'Users', icon: 'users', group: 'Set up', scope: 'users' },
+  { path: '/accounts', page: Accounts, name: 'Accounts', icon: 'accounts', group: 'Set up', scope: 'accounts' },
+  { path: '/audit', page: Audit, name: 'Audit log', icon: 'audit', group: 'Set up', scope: 'audit:read' },
+  { path: '/profile', page: Profile },
 ]
 
 export const homeOf = ({ has_simulator, scopes }: Session): string =>

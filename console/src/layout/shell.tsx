@@ -6,7 +6,7 @@ import { Button } from '../kit/button.tsx'
 import { Icon } from '../kit/icon.tsx'
 import { PAGES, type PageEntry } from './pages.ts'
 import s from './shell.module.css'
-import { applyTheme, readTheme, type Theme } from './theme.ts'
+import { applyTheme, useChosenTheme } from './theme.ts'
 
 /** What stands around every page: the menu, the search, whose account it is. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -124,11 +124,7 @@ function SearchBox() {
 
 function Account() {
   const { user, account } = useSession()
-  const [theme, setTheme] = useState<Theme>(readTheme)
-  const choose = (next: Theme) => {
-    applyTheme(next)
-    setTheme(next)
-  }
+  const theme = useChosenTheme()
   const isDark = theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
   return (
     <div className={s.account}>
@@ -136,7 +132,7 @@ function Account() {
         look="quiet"
         icon={isDark ? 'sun' : 'moon'}
         aria-label={isDark ? 'Light colours' : 'Dark colours'}
-        onClick={() => choose(isDark ? 'light' : 'dark')}
+        onClick={() => applyTheme(isDark ? 'light' : 'dark')}
       />
       <Link href="/profile" className={s.who} title={`${account.friendly_name}, ${account.sid}`}>
         <strong>{user.name}</strong>
