@@ -8,7 +8,15 @@ import { Message, Nullable, OneOf, Plain, SidOf } from '../src/http/api/present.
 import { allBut, askedByKey } from './support/callers.ts'
 import { heard } from './support/conversation.ts'
 import { type ApiOperation, fillPath, makeTree, operationsOf, type Tree } from './support/hostile.ts'
-import { addPerson, assertRefused, openSession, participant, rows, serverForFile } from './support/proxy-api.ts'
+import {
+  addPerson,
+  assertRefused,
+  makeService,
+  openSession,
+  participant,
+  rows,
+  serverForFile,
+} from './support/proxy-api.ts'
 import { type Answer, person, type TestServer } from './support/server.ts'
 
 const shared = serverForFile()
@@ -150,6 +158,28 @@ test('what is hidden keeps its form: numbers as in logs, data that clients parse
   assert.equal((await blind.get(`${path}/Interactions/${sid}`)).body.data, '{"body":"•••"}')
   await rows(server, `update interactions set type = 'voice', data_sealed = null, duration_s = 7 where sid = $1`, [sid])
   assert.equal((await blind.get(`${path}/Interactions/${sid}`)).body.data, '{"duration":"7"}')
+})
+
+test('what is set of a service, whom it blocks as far as anybody is shown, and what a deed was about can be seen without pii', async () => {
+  const server = await shared()
+  const blind = await askedByKey(server, { scopes: ['services:write', 'services:read', 'audit:read'] })
+  const { sid } = await makeService(server, 1)
+  const path = `/maskline/v1/Services/${sid}`
+  const set = await blind.post(`${path}/Settings`, {
+    ...{ ContentGuardNotice: 'Please stay here.', AllowedDomains: ['shop.example'], PaymentWords: ['gift card'] },
+  })
+  const { content_guard_notice, allowed_domains, payment_words } = set.body
+  assert.deepEqual(
+    [content_guard_notice, allowed_domains, payment_words],
+    ['Please stay here.', ['shop.example'], ['gift card']],
+  )
+  const blocked = await blind.post(`${path}/BlockedNumbers`, { PhoneNumber: ALICE })
+  assert.equal(blocked.body.phone_number, '+1415•••0131')
+  const { entries } = (await blind.get(`/maskline/v1/AuditLog?ResourceSid=${sid}&Action=service.update`)).body
+  assert.deepEqual(
+    entries.map(({ details }: { details: object }) => details),
+    [{ fields: 'allowed_domains content_guard_notice payment_words' }],
+  )
 })
 
 test('messages of errors and events do not complete what is left of a number elsewhere', async () => {

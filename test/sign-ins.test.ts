@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { listAccounts } from '../src/core/accounts.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../src/core/api-keys.ts'
 import { createSignIns } from '../src/core/sign-ins.ts'
+import { presentDate } from '../src/http/api/present.ts'
 import { rows, serverForFile } from './support/proxy-api.ts'
 import { eventually, makeAccount, startServer, type TestServer } from './support/server.ts'
 
@@ -56,6 +57,11 @@ test('of a key and of a token it is known when it was last used and from where, 
   )
   const ago_ms = (used?.date_last_used?.getTime() ?? 0) - before
   assert.ok(ago_ms >= 0 && ago_ms < 60_000, `${ago_ms}`)
+  const { keys } = (await again.get('/maskline/v1/Keys')).body
+  assert.deepEqual(
+    keys.map((one: { date_last_used: string | null }) => one.date_last_used),
+    [presentDate(used?.date_last_used ?? null), null],
+  )
   const [listed] = await listAccounts(again.store)
   assert.equal(listed?.address, '127.0.0.1')
 })

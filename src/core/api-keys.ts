@@ -45,13 +45,26 @@ export const listApiKeys = (store: Store, account_sid: string) =>
     .orderBy('k.sid')
     .execute()
 
-const activeKeys = (store: Store, account_sid: string) =>
-  store.db.selectFrom('api_keys').selectAll().where('account_sid', '=', account_sid).where('date_revoked', 'is', null)
+export type UsedApiKey = ApiKey & { date_last_used: Date | null }
 
-export const pageOfApiKeys = (store: Store, account_sid: string, page: PageRequest): Promise<Page<ApiKey>> =>
+const activeKeys = (store: Store, account_sid: string) =>
+  store.db
+    .selectFrom('api_keys')
+    .selectAll()
+    .select((key) =>
+      key
+        .selectFrom('key_uses')
+        .select('date_last_used')
+        .whereRef('key_uses.sid', '=', 'api_keys.sid')
+        .as('date_last_used'),
+    )
+    .where('account_sid', '=', account_sid)
+    .where('date_revoked', 'is', null)
+
+export const pageOfApiKeys = (store: Store, account_sid: string, page: PageRequest): Promise<Page<UsedApiKey>> =>
   readPage(activeKeys(store, account_sid), 'sid', page)
 
-export const findApiKey = (store: Store, account_sid: string, sid: string): Promise<ApiKey | undefined> =>
+export const findApiKey = (store: Store, account_sid: string, sid: string): Promise<UsedApiKey | undefined> =>
   activeKeys(store, account_sid).where('sid', '=', sid).executeTakeFirst()
 
 /** What it may do from now on; servers notice within seconds. Undefined when it was revoked meanwhile. */

@@ -26,7 +26,8 @@ const Entry = Type.Object({
   action: Plain,
   service_sid: Nullable(SidOf('KS')),
   resource_sid: Nullable(Plain),
-  details: Type.Record(Type.String(), Type.Unknown()),
+  // A deed's details hold no personal data (`Deed`).
+  details: Type.Record(Type.String(), Type.Unknown(), { 'x-pii': false }),
   date_created: DateTime,
 })
 

@@ -4,7 +4,7 @@ import * as apiKeys from '../core/api-keys.ts'
 import { invalidParameter, missingParameter } from '../core/errors.ts'
 import { isScope, KEY_TYPES, SCOPE_NAMES, type Scope, scopesOf } from '../core/scopes.ts'
 import { isSid } from '../core/sid.ts'
-import type { ApiKey, KeyType } from '../db/schema.ts'
+import type { KeyType } from '../db/schema.ts'
 import { parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
@@ -30,12 +30,13 @@ const fields = {
   scopes: Type.Array(OneOf(SCOPE_NAMES)),
   date_created: DateTime,
   date_updated: DateTime,
+  date_last_used: Nullable(DateTime),
   url: Url,
 }
 const KeyBody = Type.Object(fields)
 const NewKeyBody = Type.Object({ ...fields, secret: Nullable(Plain) })
 
-const presentKey = (base: string) => (key: ApiKey) => ({
+const presentKey = (base: string) => (key: apiKeys.UsedApiKey) => ({
   sid: key.sid,
   account_sid: key.account_sid,
   friendly_name: key.friendly_name,
@@ -43,6 +44,7 @@ const presentKey = (base: string) => (key: ApiKey) => ({
   scopes: [...scopesOf(key)],
   date_created: presentDate(key.date_created),
   date_updated: presentDate(key.date_updated),
+  date_last_used: presentDate(key.date_last_used),
   url: `${base}/${key.sid}`,
 })
 
@@ -67,7 +69,7 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
         apiKeys.requireCovered(scopes, kind)
         const created = await apiKeys.createApiKey(trx, { account_sid, friendly_name, ...kind })
         secret = created.secret
-        return present(created.key)
+        return present({ ...created.key, date_last_used: null })
       })
       return { ...made, secret }
     },
@@ -102,7 +104,7 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
         for (const one of [key, { ...key, ...kind }]) apiKeys.requireCovered(request.caller.scopes, one)
         const changed = await apiKeys.updateApiKey(trx, key, { ...(friendly_name && { friendly_name }), ...kind })
         if (!changed) throw notFound(request)
-        return present(changed)
+        return present({ ...key, ...changed })
       })
     },
   )
@@ -115,7 +117,7 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
 }
 
 /** The key a path names, of the caller's account and not revoked. Throws 20404. */
-async function getKey({ store }: HttpContext, request: FastifyRequest): Promise<ApiKey> {
+async function getKey({ store }: HttpContext, request: FastifyRequest): Promise<apiKeys.UsedApiKey> {
   const { Sid } = request.params as { Sid: string }
   const key = isSid('SK', Sid) ? await apiKeys.findApiKey(store, request.caller.account_sid, Sid) : undefined
   if (!key) throw notFound(request)

@@ -11,6 +11,8 @@ export type Session = {
   scopes: string[]
   version: string
   public_url: string
+  /** Whoever came by a link may set a password without knowing the one before. */
+  is_by_link?: boolean
   has_simulator: boolean
   is_dev: boolean
   date_idle_expiry: string

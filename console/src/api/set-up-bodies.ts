@@ -20,7 +20,7 @@ export type ApiKey = {
   scopes: string[]
   date_created: string
   date_updated: string
-  date_last_used?: string | null
+  date_last_used: string | null
 }
 
 export type Account = {

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from 'react'
 import useSWR, { type KeyedMutator } from 'swr'
 import useSWRInfinite from 'swr/infinite'
-import { type ApiError, get, withQuery } from './http.ts'
+import { type ApiError, get } from './http.ts'
 
 export type Loaded<Body> = { data: Body | undefined; error: ApiError | undefined; reload: KeyedMutator<Body> }
 
@@ -19,33 +19,23 @@ export function useEvery(ms: number, act: () => unknown): void {
   }, [ms, act])
 }
 
-type Onward = 'next_page_url' | 'previous_page_url'
-type Page = { meta: { next_page_url: string | null; previous_page_url: string | null; key: string } }
+type Page = { meta: { next_page_url: string | null; key: string } }
 
 /**
  * Reads a list page by page. `rows` are those read so far; `more` reads the next page and is missing when there is none.
  * Page URLs name the public address, of which only the path counts here.
  */
-export const useList = <Row>(path: string | undefined) => usePages<Row>(path, 'next_page_url')
-
-/** The same from its end, of a list that the API gives oldest first. `prefix` is that of its SIDs, of which none is higher. */
-export const useNewest = <Row>(path: string, prefix: string) =>
-  usePages<Row>(withQuery(path, { PageToken: `PB${prefix}${'f'.repeat(32)}` }), 'previous_page_url')
-
-function usePages<Row>(path: string | undefined, onward: Onward) {
+export function useList<Row>(path: string | undefined) {
   const { data, error, size, setSize, mutate, isValidating } = useSWRInfinite<Page & Record<string, unknown>, ApiError>(
     (index, previous: Page | null) => {
-      if (!path || (index > 0 && !previous?.meta[onward])) return null
-      return index === 0 ? path : pathOf(previous?.meta[onward] ?? '')
+      if (!path || (index > 0 && !previous?.meta.next_page_url)) return null
+      return index === 0 ? path : pathOf(previous?.meta.next_page_url ?? '')
     },
     (key: string) => get(key),
     { revalidateFirstPage: false },
   )
-  const rows = data?.flatMap((page) => {
-    const read = page[page.meta.key] as Row[]
-    return onward === 'next_page_url' ? read : [...read].reverse()
-  })
-  const hasMore = Boolean(data?.at(-1)?.meta[onward])
+  const rows = data?.flatMap((page) => page[page.meta.key] as Row[])
+  const hasMore = Boolean(data?.at(-1)?.meta.next_page_url)
   return {
     rows,
     error,

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import { type Params, withQuery } from '../../api/http.ts'
+import { useNewest } from '../../api/newest.ts'
 import type { AuditEntry } from '../../api/set-up-bodies.ts'
-import { useNewest } from '../../api/use.ts'
 import { Badge, Button } from '../../kit/button.tsx'
 import { TextField } from '../../kit/field.tsx'
 import { Filters } from '../../kit/filters.tsx'

@@ -1,6 +1,5 @@
 import { useState } from 'react'
 import { remove } from '../../api/http.ts'
-import { useSession } from '../../api/session.tsx'
 import type { ApiKey } from '../../api/set-up-bodies.ts'
 import { useAction, useList } from '../../api/use.ts'
 import { Badge, Button } from '../../kit/button.tsx'
@@ -12,7 +11,7 @@ import { type Column, ListTable } from '../../kit/table.tsx'
 import { Sid, Time } from '../../kit/text.tsx'
 import { KeyDialog } from './key-dialog.tsx'
 import s from './keys.module.css'
-import { covers, TYPES } from './scopes.ts'
+import { TYPES } from './scopes.ts'
 
 type Asked =
   | { what: 'create' }
@@ -21,7 +20,6 @@ type Asked =
 
 export function Keys() {
   const list = useList<ApiKey>('/maskline/v1/Keys')
-  const mine = useSession().scopes
   const [asked, setAsked] = useState<Asked>()
   const close = () => setAsked(undefined)
   const create = (
@@ -34,7 +32,7 @@ export function Keys() {
       <ListTable
         label="API keys"
         list={list}
-        columns={columnsFor(mine, setAsked)}
+        columns={columnsFor(setAsked)}
         empty={
           <Empty title="No API key yet">
             A key stands for the account in requests, and may do as much as you say. Each application should have its
@@ -91,7 +89,7 @@ function Revoke({ apiKey, reload, onClose }: { apiKey: ApiKey; reload: () => unk
   )
 }
 
-const columnsFor = (mine: string[], ask: (asked: Asked) => void): Column<ApiKey>[] => [
+const columnsFor = (ask: (asked: Asked) => void): Column<ApiKey>[] => [
   { title: 'Name', cell: ({ friendly_name }) => friendly_name || <span className={s.dim}>unnamed</span> },
   { title: 'SID', cell: ({ sid }) => <Sid sid={sid} />, wide: true },
   { title: 'May do', cell: (key) => <MayDo apiKey={key} /> },
@@ -100,30 +98,27 @@ const columnsFor = (mine: string[], ask: (asked: Asked) => void): Column<ApiKey>
   {
     title: 'Actions',
     align: 'end',
-    cell: (key) =>
-      covers(mine, key.scopes) ? (
-        <span className={s.deeds}>
-          <Button aria-label={`Change ${key.friendly_name}`} onClick={() => ask({ what: 'change', key })}>
-            Change
-          </Button>
-          <Button aria-label={`Revoke ${key.friendly_name}`} onClick={() => ask({ what: 'revoke', key })}>
-            Revoke
-          </Button>
-        </span>
-      ) : (
-        <span className={s.dim}>may do more than you</span>
-      ),
+    cell: (key) => (
+      <span className={s.deeds}>
+        <Button aria-label={`Change ${key.friendly_name}`} onClick={() => ask({ what: 'change', key })}>
+          Change
+        </Button>
+        <Button aria-label={`Revoke ${key.friendly_name}`} onClick={() => ask({ what: 'revoke', key })}>
+          Revoke
+        </Button>
+      </span>
+    ),
   },
 ]
 
-const LastUsed = ({ date }: { date: string | null | undefined }) =>
-  date === null ? <span className={s.dim}>never</span> : <Time date={date} />
+const LastUsed = ({ date }: { date: string | null }) =>
+  date ? <Time date={date} /> : <span className={s.dim}>never</span>
 
 function MayDo({ apiKey: { type, scopes } }: { apiKey: ApiKey }) {
-  const [, label, meaning] = TYPES.find(([one]) => one === type) ?? [type, type, '']
+  const { label, hint } = TYPES.find(({ value }) => value === type) ?? { label: type, hint: '' }
   if (type !== 'restricted') {
     return (
-      <span title={meaning}>
+      <span title={hint}>
         <Badge tone={type === 'main' ? 'warn' : 'info'}>{label}</Badge>
       </span>
     )

@@ -5,7 +5,6 @@ import { useSession } from '../../api/session.tsx'
 import { useAction } from '../../api/use.ts'
 import { Button } from '../../kit/button.tsx'
 import { TextField } from '../../kit/field.tsx'
-import { textIn } from '../../kit/form-dialog.tsx'
 import { Card } from '../../kit/page.tsx'
 import { ErrorNote } from '../../kit/states.tsx'
 import s from './profile.module.css'
@@ -16,7 +15,7 @@ const change = (params: Record<string, string | undefined>) => post('/console/se
 
 export function Password() {
   const { busy, error, run } = useAction(change)
-  const { name } = useSession().user
+  const { user, is_by_link } = useSession()
   const [said, setSaid] = useState<'differ' | 'changed'>()
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
@@ -25,22 +24,26 @@ export function Password() {
     const Password = String(form.get('Password'))
     setSaid(undefined)
     if (Password !== form.get('Again')) return setSaid('differ')
-    if (!(await run({ Current: textIn(form, 'Current') ? String(form.get('Current')) : undefined, Password }))) return
+    if (!(await run({ Current: is_by_link ? undefined : String(form.get('Current')), Password }))) return
     fields.reset()
     setSaid('changed')
   }
   return (
     <Card title="Password">
       <form className={s.form} onSubmit={submit}>
-        <input type="hidden" name="username" autoComplete="username" value={name} readOnly />
-        <TextField
-          label="Present password"
-          name="Current"
-          type="password"
-          autoComplete="current-password"
-          hint="Leave it empty if you came in by a link."
-          error={errorAt(error, 'Current')}
-        />
+        <input type="hidden" name="username" autoComplete="username" value={user.name} readOnly />
+        {is_by_link ? (
+          <p className={s.dim}>You came in by a link, so the present password is not asked for.</p>
+        ) : (
+          <TextField
+            label="Present password"
+            name="Current"
+            type="password"
+            autoComplete="current-password"
+            error={errorAt(error, 'Current')}
+            required
+          />
+        )}
         <TextField
           label="New password"
           name="Password"

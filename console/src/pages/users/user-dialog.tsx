@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { post } from '../../api/http.ts'
 import { errorAt } from '../../api/parameter.ts'
-import { type Role, useSession } from '../../api/session.tsx'
+import type { Role } from '../../api/session.tsx'
 import type { User } from '../../api/set-up-bodies.ts'
 import { useAction } from '../../api/use.ts'
 import { Button } from '../../kit/button.tsx'
@@ -17,7 +17,7 @@ type Changed = User & { link?: string }
 const change = (sid: string, params: Record<string, string | boolean>) =>
   post<Changed>(`/maskline/v1/Users/${sid}`, params)
 
-/** Role and access of a user, and what helps somebody who cannot get in. */
+/** Role and access of another user, and what helps somebody who cannot get in. */
 export function UserDialog({
   user,
   onDone,
@@ -30,39 +30,36 @@ export function UserDialog({
   onClose: () => void
 }) {
   const [role, setRole] = useState<Role>(user.role)
-  const isMe = useSession().user.sid === user.sid
-  const save = async (form: FormData) =>
-    onDone(await change(user.sid, { Role: role, ...(!isMe && { Disabled: form.has('Disabled') }) }))
+  // What is given ends their sessions, so what stays as it is is not given.
+  const save = async (form: FormData) => {
+    const Disabled = form.has('Disabled')
+    onDone(
+      await change(user.sid, {
+        ...(role !== user.role && { Role: role }),
+        ...(Disabled !== user.is_disabled && { Disabled }),
+      }),
+    )
+  }
   return (
     <FormDialog title={`Change ${user.name}`} verb="Save" fields={['Role']} act={save} onClose={onClose}>
       {(error) => (
         <>
           <Choice label="Role" name="Role" value={role} choices={ROLES} onChange={setRole} />
           {errorAt(error, 'Role') && <p role="alert">{errorAt(error, 'Role')}</p>}
-          {!isMe && (
-            <CheckField
-              label="Disabled"
-              name="Disabled"
-              defaultChecked={user.is_disabled}
-              hint="Signed out within seconds, and not let in until this is taken back."
-            />
-          )}
-          <Help user={user} onDone={onDone} onDelete={isMe ? undefined : onDelete} />
+          <CheckField
+            label="Disabled"
+            name="Disabled"
+            defaultChecked={user.is_disabled}
+            hint="Signed out within seconds, and not let in until this is taken back."
+          />
+          <Help user={user} onDone={onDone} onDelete={onDelete} />
         </>
       )}
     </FormDialog>
   )
 }
 
-function Help({
-  user,
-  onDone,
-  onDelete,
-}: {
-  user: User
-  onDone: (user: Changed) => void
-  onDelete: (() => void) | undefined
-}) {
+function Help({ user, onDone, onDelete }: { user: User; onDone: (user: Changed) => void; onDelete: () => void }) {
   const { busy, error, run } = useAction(async (params: Record<string, boolean>) =>
     onDone(await change(user.sid, params)),
   )
@@ -78,7 +75,7 @@ function Help({
             Take the authenticator off
           </Button>
         )}
-        {onDelete && <Button onClick={onDelete}>Delete …</Button>}
+        <Button onClick={onDelete}>Delete …</Button>
       </div>
       <ErrorNote error={error} />
     </div>

@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { Link } from 'wouter'
 import { useSession } from '../../api/session.tsx'
 import type { Account, User } from '../../api/set-up-bodies.ts'
 import { useList } from '../../api/use.ts'
@@ -96,11 +97,14 @@ function columnsFor(me: string, accounts: Account[], change: (user: User) => voi
     {
       title: 'Actions',
       align: 'end',
-      cell: (user) => (
-        <Button aria-label={`Change ${user.name}`} onClick={() => change(user)}>
-          Change
-        </Button>
-      ),
+      cell: (user) =>
+        user.sid === me ? (
+          <Link href="/profile">Profile</Link>
+        ) : (
+          <Button aria-label={`Change ${user.name}`} onClick={() => change(user)}>
+            Change
+          </Button>
+        ),
     },
   ]
 }
