@@ -1,6 +1,6 @@
 import s from './choice.module.css'
 
-type Choices<Value> = readonly { value: Value; label: string; hint: string; isDenied?: boolean }[]
+type Choices<Value> = readonly { value: Value; label: string; hint: string }[]
 
 /** One of a few, each with what it means. */
 export const Choice = <Value extends string>({
@@ -25,7 +25,6 @@ export const Choice = <Value extends string>({
           name={name}
           value={choice.value}
           checked={choice.value === value}
-          disabled={choice.isDenied ?? false}
           onChange={() => onChange(choice.value)}
         />
         <strong>{choice.label}</strong>

@@ -36,7 +36,7 @@ export function FormDialog({
       <form className={s.stack} onSubmit={submit}>
         {children(error)}
         <ErrorNote error={errorBeside(error, fields)} />
-        <footer className={s.actions}>
+        <footer className={`${s.actions} ${s.foot}`}>
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="main" busy={busy}>
             {verb}

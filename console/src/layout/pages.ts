@@ -27,7 +27,7 @@ export type PageEntry = {
   group?: 'See' | 'Run' | 'Set up'
   /** Who may not do this does not see it. */
   scope?: string
-  needs?: 'simulator'
+  needs?: 'simulator' | 'all accounts'
 }
 
 /** Every page there is. Those with a name stand in the menu, in this order. */
@@ -53,7 +53,7 @@ export const PAGES: PageEntry[] = [
   { path: '/services/:ServiceSid', page: ServicePage, scope: 'services:read' },
   { path: '/keys', page: Keys, name: 'API keys', icon: 'keys', group: 'Set up', scope: 'keys' },
   { path: '/users', page: Users, name: 'Users', icon: 'users', group: 'Set up', scope: 'users' },
-  { path: '/accounts', page: Accounts, name: 'Accounts', icon: 'accounts', group: 'Set up', scope: 'accounts' },
+  { path: '/accounts', page: Accounts, name: 'Accounts', icon: 'accounts', group: 'Set up', needs: 'all accounts' },
   { path: '/audit', page: Audit, name: 'Audit log', icon: 'audit', group: 'Set up', scope: 'audit:read' },
   { path: '/profile', page: Profile },
 ]

@@ -57,9 +57,10 @@ export function Shell({ children }: { children: ReactNode }) {
 }
 
 function Menu({ path }: { path: string }) {
-  const { scopes, has_simulator } = useSession()
+  const { scopes, has_simulator, user } = useSession()
+  const has = { simulator: has_simulator, 'all accounts': user.account_sid === null }
   const isShown = ({ name, scope, needs }: PageEntry) =>
-    name && (!scope || scopes.includes(scope)) && (needs !== 'simulator' || has_simulator)
+    name && (!scope || scopes.includes(scope)) && (!needs || has[needs])
   return (['See', 'Run', 'Set up'] as const).map((group) => {
     const pages = PAGES.filter((page) => page.group === group && isShown(page))
     if (pages.length === 0) return null

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { post } from '../../api/http.ts'
-import { type Session, startOver, useSession } from '../../api/session.tsx'
+import { type Session, startOver, useMay, useSession } from '../../api/session.tsx'
 import type { Account } from '../../api/set-up-bodies.ts'
 import { useAction, useList } from '../../api/use.ts'
 import { Badge, Button } from '../../kit/button.tsx'
@@ -20,21 +20,21 @@ type Asked =
 /** Each has its own services, numbers, sessions and keys, and sees nothing of the others. */
 export function Accounts() {
   const list = useList<Account>('/maskline/v1/Accounts')
-  const { account: current, user } = useSession()
+  const { account: current } = useSession()
+  const may = useMay('accounts')
   const [asked, setAsked] = useState<Asked>()
   const { busy, error, run } = useAction(switchTo)
-  const isOfAll = user.account_sid === null
   const close = () => setAsked(undefined)
   const done = ({ auth_token, ...account }: Account & { auth_token?: string }) => {
     list.reload()
     setAsked(auth_token ? { what: 'token', account, token: auth_token } : undefined)
   }
-  const create = isOfAll && (
+  const create = may && (
     <Button look="main" icon="plus" onClick={() => setAsked({ what: 'create' })}>
       New account
     </Button>
   )
-  const doing = { current: current.sid, isOfAll, busy, ask: setAsked, go: run }
+  const doing = { current: current.sid, may, busy, ask: setAsked, go: run }
   return (
     <Page title="Accounts" actions={create}>
       <ErrorNote error={error} />
@@ -63,7 +63,7 @@ const switchTo = async (AccountSid: string) =>
 
 type Doing = {
   current: string
-  isOfAll: boolean
+  may: boolean
   busy: boolean
   ask: (asked: Asked) => void
   go: (sid: string) => unknown
@@ -94,19 +94,21 @@ const columnsFor = (doing: Doing): Column<Account>[] => [
   { title: 'Actions', align: 'end', cell: (account) => <Deeds account={account} doing={doing} /> },
 ]
 
-function Deeds({ account, doing: { current, isOfAll, busy, ask, go } }: { account: Account; doing: Doing }) {
+function Deeds({ account, doing: { current, may, busy, ask, go } }: { account: Account; doing: Doing }) {
   const { sid, friendly_name, status } = account
   return (
     <span className={s.deeds}>
-      {isOfAll && sid !== current && (
+      {sid !== current && (
         <Button busy={busy} aria-label={`Switch to ${friendly_name || sid}`} onClick={() => go(sid)}>
           Switch
         </Button>
       )}
-      <Button look="quiet" aria-label={`Rename ${friendly_name}`} onClick={() => ask({ what: 'rename', account })}>
-        Rename
-      </Button>
-      {isOfAll && (
+      {may && (
+        <Button look="quiet" aria-label={`Rename ${friendly_name}`} onClick={() => ask({ what: 'rename', account })}>
+          Rename
+        </Button>
+      )}
+      {may && (
         <Button
           look="quiet"
           aria-label={`${status === 'active' ? 'Suspend' : 'Resume'} ${friendly_name}`}

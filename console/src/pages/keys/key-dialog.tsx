@@ -1,13 +1,12 @@
 import { useState } from 'react'
 import { post } from '../../api/http.ts'
 import { errorAt } from '../../api/parameter.ts'
-import { useSession } from '../../api/session.tsx'
 import type { ApiKey, KeyType } from '../../api/set-up-bodies.ts'
 import { Choice } from '../../kit/choice.tsx'
 import { CheckField, TextField } from '../../kit/field.tsx'
 import { FormDialog, textIn } from '../../kit/form-dialog.tsx'
 import s from './keys.module.css'
-import { covers, SCOPE_GROUPS, scopesOfType, TYPES } from './scopes.ts'
+import { SCOPE_GROUPS, TYPES } from './scopes.ts'
 
 const FIELDS = ['FriendlyName', 'Scopes']
 
@@ -22,7 +21,6 @@ export function KeyDialog({
   onClose: () => void
 }) {
   const [type, setType] = useState<KeyType>(apiKey?.type ?? 'restricted')
-  const mine = useSession().scopes
   const save = async (form: FormData) => {
     const Scopes = type === 'restricted' ? form.getAll('Scopes').map(String) : []
     const path = apiKey ? `/maskline/v1/Keys/${apiKey.sid}` : '/maskline/v1/Keys'
@@ -47,16 +45,7 @@ export function KeyDialog({
             maxLength={64}
             required
           />
-          <Choice
-            label="What it may do"
-            name="Type"
-            value={type}
-            onChange={setType}
-            choices={TYPES.map(([value, label, hint]) => {
-              const isDenied = !covers(mine, scopesOfType(value))
-              return { value, label, isDenied, hint: isDenied ? `${hint} That is more than you may give.` : hint }
-            })}
-          />
+          <Choice label="What it may do" name="Type" value={type} onChange={setType} choices={TYPES} />
           {type === 'restricted' && (
             <ScopeList chosen={apiKey?.type === 'restricted' ? apiKey.scopes : []} error={errorAt(error, 'Scopes')} />
           )}
@@ -67,7 +56,6 @@ export function KeyDialog({
 }
 
 function ScopeList({ chosen, error }: { chosen: string[]; error: string | undefined }) {
-  const mine = useSession().scopes
   return (
     <div className={s.scopes}>
       {error && (
@@ -82,10 +70,9 @@ function ScopeList({ chosen, error }: { chosen: string[]; error: string | undefi
             <CheckField
               key={scope}
               label={scope}
-              hint={mine.includes(scope) ? meaning : `${meaning}. You may not give this.`}
+              hint={meaning}
               name="Scopes"
               value={scope}
-              disabled={!mine.includes(scope)}
               defaultChecked={chosen.includes(scope)}
             />
           ))}

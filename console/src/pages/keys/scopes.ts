@@ -52,21 +52,12 @@ export const SCOPE_GROUPS: readonly ScopeGroup[] = [
   { title: 'Trying out', scopes: [['simulator', 'Use the simulated phones; takes pii, too']] },
 ]
 
-const ALL = SCOPE_GROUPS.flatMap(({ scopes }) => scopes.map(([scope]) => scope))
-const OF_THE_ACCOUNT = ['keys', 'privacy', 'audit:read', 'users', 'accounts']
-
-export const TYPES: readonly (readonly [type: KeyType, label: string, meaning: string])[] = [
-  ['restricted', 'Restricted', 'The scopes you choose, and nothing else.'],
-  ['standard', 'Standard', 'All but what concerns the account: keys, privacy, users and the audit log.'],
-  ['main', 'Main', 'All that the account’s auth token may.'],
+export const TYPES: readonly { value: KeyType; label: string; hint: string }[] = [
+  { value: 'restricted', label: 'Restricted', hint: 'The scopes you choose, and nothing else.' },
+  {
+    value: 'standard',
+    label: 'Standard',
+    hint: 'All but what concerns the account itself: keys, privacy, users and the audit log.',
+  },
+  { value: 'main', label: 'Main', hint: 'All that the account’s auth token may.' },
 ]
-
-/** What a type brings along by itself. */
-export const scopesOfType = (type: KeyType): readonly string[] => {
-  if (type === 'main') return ALL
-  return type === 'standard' ? ALL.filter((scope) => !OF_THE_ACCOUNT.includes(scope)) : []
-}
-
-/** Nobody makes or changes a key that may do more than they may. */
-export const covers = (mine: readonly string[], others: readonly string[]): boolean =>
-  others.every((scope) => mine.includes(scope))

@@ -17,8 +17,10 @@ export function Profile() {
       <Me />
       <div className={s.cards}>
         <Password />
-        <Authenticator />
-        <Colours />
+        <div className={s.column}>
+          <Authenticator />
+          <Colours />
+        </div>
       </div>
     </Page>
   )
@@ -35,7 +37,7 @@ function Me() {
           ['Account', account.friendly_name || account.sid],
           ['Account SID', <Sid key="sid" sid={account.sid} />],
           ['Signed out when idle', <Time key="idle" date={date_idle_expiry} />],
-          ['Signed out at the latest', <Time key="end" date={date_expiry} as="date" />],
+          ['Signed out at the latest', <Time key="end" date={date_expiry} />],
           ['Maskline', version],
         ]}
       />

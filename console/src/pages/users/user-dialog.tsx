@@ -65,7 +65,7 @@ function Help({ user, onDone, onDelete }: { user: User; onDone: (user: Changed) 
   )
   return (
     <div className={s.more}>
-      <h3>When they cannot get in</h3>
+      <h3>Access</h3>
       <div className={s.deeds}>
         <Button busy={busy} onClick={() => run({ NewLink: true })}>
           New sign-in link

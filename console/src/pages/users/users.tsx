@@ -19,8 +19,8 @@ type Asked = { what: 'create' } | { what: 'change' | 'delete'; user: User } | { 
 /** Who may sign in to the console, and as what. */
 export function Users() {
   const list = useList<User>('/maskline/v1/Users')
-  const { scopes, user: me } = useSession()
-  const accounts = useList<Account>(scopes.includes('accounts') ? '/maskline/v1/Accounts?PageSize=100' : undefined)
+  const { user: me } = useSession()
+  const accounts = useList<Account>('/maskline/v1/Accounts?PageSize=100')
   const [asked, setAsked] = useState<Asked>()
   const close = () => setAsked(undefined)
   const done = (user: User & { link?: string }) => {
