@@ -85,7 +85,7 @@ function dayFrom(day: string, after: number): string | undefined {
 
 const COLUMNS: Column<AuditEntry>[] = [
   { title: 'When', cell: ({ date_created }) => <Time date={date_created} as="date" /> },
-  { title: 'What', cell: ({ action }) => <code>{action}</code> },
+  { title: 'What', cell: ({ action }) => <code className={s.action}>{action}</code> },
   { title: 'Done to', cell: ({ resource_sid }) => (resource_sid ? <Sid sid={resource_sid} /> : '—'), wide: true },
   { title: 'Who', cell: (entry) => <Who entry={entry} /> },
   { title: 'From', cell: ({ source_ip_address }) => source_ip_address ?? '—', wide: true },
@@ -128,9 +128,8 @@ function Details({ entry }: { entry: AuditEntry }) {
   )
 }
 
-const summaryOf = (details: Record<string, unknown>) => {
-  const text = Object.entries(details)
+const summaryOf = (details: Record<string, unknown>) =>
+  Object.entries(details)
+    .filter(([, value]) => value !== '')
     .map(([name, value]) => `${name}: ${value}`)
-    .join(', ')
-  return text.length > 40 ? `${text.slice(0, 38)} …` : text || 'more'
-}
+    .join(', ') || 'more'

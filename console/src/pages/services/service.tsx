@@ -36,7 +36,7 @@ export function ServicePage() {
       <Facts
         facts={[
           ['Service SID', <Sid key="sid" sid={ServiceSid} />],
-          ['Created', <Time key="created" date={service.data.date_created} as="date" />],
+          ['Created', <Time key="created" date={service.data.date_created} />],
           ['Changed', <Time key="changed" date={service.data.date_updated} />],
         ]}
       />

@@ -9,11 +9,11 @@ export const ROLES: readonly { value: Role; label: string; hint: string }[] = [
   {
     value: 'operator',
     label: 'Operator',
-    hint: 'Sees the same, and runs sessions, numbers and callbacks. May reveal one number or text at a time, on record.',
+    hint: 'Runs sessions, numbers and callbacks. May reveal one number or text at a time, on record.',
   },
   {
     value: 'admin',
     label: 'Admin',
-    hint: 'Runs all of it, and sets up services, API keys, users and retention. Sees the audit log.',
+    hint: 'Runs everything, and sets up services, API keys, users and retention. Sees the audit log.',
   },
 ]
