@@ -1,21 +1,21 @@
 import type { ComponentType } from 'react'
 import type { Session } from '../api/session.tsx'
 import type { IconName } from '../kit/icon.tsx'
-import { Phones } from '../pages/phones/phones.tsx'
+import { Accounts } from '../pages/accounts/accounts.tsx'
+import { Audit } from '../pages/audit/audit.tsx'
 import { Callbacks } from '../pages/callbacks/callbacks.tsx'
+import { Events } from '../pages/events/events.tsx'
+import { Keys } from '../pages/keys/keys.tsx'
 import { Numbers } from '../pages/numbers/numbers.tsx'
+import { Phones } from '../pages/phones/phones.tsx'
+import { Profile } from '../pages/profile/profile.tsx'
 import { Search } from '../pages/search/search.tsx'
+import { ServicePage } from '../pages/services/service.tsx'
+import { Services } from '../pages/services/services.tsx'
 import { SessionPage } from '../pages/sessions/session.tsx'
 import { Sessions } from '../pages/sessions/sessions.tsx'
 import { Traffic } from '../pages/traffic/traffic.tsx'
 import { Why } from '../pages/traffic/why.tsx'
-import { Accounts } from '../pages/accounts/accounts.tsx'
-import { Audit } from '../pages/audit/audit.tsx'
-import { Events } from '../pages/events/events.tsx'
-import { Keys } from '../pages/keys/keys.tsx'
-import { Profile } from '../pages/profile/profile.tsx'
-import { ServicePage } from '../pages/services/service.tsx'
-import { Services } from '../pages/services/services.tsx'
 import { Users } from '../pages/users/users.tsx'
 
 export type PageEntry = {
@@ -41,12 +41,12 @@ export const PAGES: PageEntry[] = [
     scope: 'simulator',
     needs: 'simulator',
   },
-  { path: '/numbers', page: Numbers, name: 'Numbers', icon: 'numbers', group: 'See', scope: 'numbers:read' },
-  { path: '/callbacks', page: Callbacks, name: 'Callbacks', icon: 'callbacks', group: 'See', scope: 'callbacks:read' },
   { path: '/sessions', page: Sessions, name: 'Sessions', icon: 'sessions', group: 'See', scope: 'sessions:read' },
   { path: '/sessions/:ServiceSid/:SessionSid', page: SessionPage },
   { path: '/traffic', page: Traffic, name: 'Traffic', icon: 'traffic', group: 'See', scope: 'interactions:read' },
   { path: '/traffic/:InteractionSid', page: Why },
+  { path: '/numbers', page: Numbers, name: 'Numbers', icon: 'numbers', group: 'See', scope: 'numbers:read' },
+  { path: '/callbacks', page: Callbacks, name: 'Callbacks', icon: 'callbacks', group: 'See', scope: 'callbacks:read' },
   { path: '/search', page: Search },
   { path: '/events', page: Events, name: 'Events', icon: 'events', group: 'See', scope: 'events:read' },
   { path: '/services', page: Services, name: 'Services', icon: 'services', group: 'Run', scope: 'services:read' },
