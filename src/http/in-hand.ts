@@ -7,6 +7,12 @@ import { presentError } from './errors.ts'
 /** Probes are answered however much there is to do. */
 const PROBES = '/health/'
 
+/** Those in hand, and how each gives its place back. */
+const places = new WeakMap<ServerResponse, () => void>()
+
+/** For an answer that goes on for as long as its reader likes: whoever gives one has a bound of their own for these. */
+export const leaveHand = (response: ServerResponse) => places.get(response)?.()
+
 /**
  * Above what a server can do, requests would pile up until all of them are answered too late. So only so many are in hand at
  * once; who comes besides is told at once to come again, before anything of theirs is read, and nothing happened. This stands
@@ -24,8 +30,11 @@ export function boundRequests(server: Server, most: number): void {
     if (request.url?.startsWith(PROBES)) return handle(request, response)
     if (inHand >= most) return refuse(response)
     inHand++
+    places.set(response, () => {
+      if (places.delete(response)) inHand--
+    })
     // Comes for answers as for connections that break.
-    response.once('close', () => inHand--)
+    response.once('close', () => leaveHand(response))
     handle(request, response)
   })
 }

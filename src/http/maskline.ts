@@ -1,12 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { moreInfo, ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import { listEvents } from '../core/events.ts'
 import { isSid } from '../core/sid.ts'
-import type { Event } from '../db/schema.ts'
 import { parseForm } from './api/form.ts'
 import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
-import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
 import { blockedNumberRoutes } from './blocked-numbers.ts'
@@ -14,12 +12,14 @@ import { callbackRoutes } from './callbacks.ts'
 import { contentGuardRoutes } from './content-guard.ts'
 import type { HttpContext } from './context.ts'
 import { recordRoutes } from './interactions.ts'
+import { EventBody, presentEvent } from './event-body.ts'
 import { keyRoutes } from './keys.ts'
 import { privacyRoutes } from './privacy.ts'
 import { recordingRoutes } from './recordings.ts'
 import { revealRoutes } from './reveal.ts'
 import { searchRoutes } from './search.ts'
 import { settingsRoutes } from './settings.ts'
+import { streamRoutes } from './stream.ts'
 
 const EventFilter = Type.Object({
   ErrorCode: Type.Optional(Type.Integer({ minimum: 1, description: 'Only events of this code.' })),
@@ -27,37 +27,10 @@ const EventFilter = Type.Object({
 })
 const EventQuery = Type.Object({ ...PageQuery.properties, ...EventFilter.properties })
 
-const EventBody = Type.Object({
-  sid: SidOf('NO'),
-  account_sid: SidOf('AC'),
-  service_sid: Nullable(SidOf('KS')),
-  session_sid: Nullable(Plain),
-  participant_sid: Nullable(Plain),
-  interaction_sid: Nullable(Plain),
-  error_code: Type.Integer(),
-  log_level: OneOf(['error', 'warning']),
-  message: Message,
-  more_info: Url,
-  date_created: DateTime,
-})
-
-const presentEvent = (event: Event) => ({
-  sid: event.sid,
-  account_sid: event.account_sid,
-  service_sid: event.service_sid || null,
-  session_sid: event.session_sid,
-  participant_sid: event.participant_sid,
-  interaction_sid: event.interaction_sid,
-  error_code: event.error_code,
-  log_level: event.level,
-  message: event.message,
-  more_info: moreInfo(event.error_code),
-  date_created: presentDate(event.date_created),
-})
-
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
- * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, and search.
+ * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, search, and
+ * the stream of all that happens.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -72,6 +45,7 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   contentGuardRoutes(app, context)
   recordRoutes(app, context)
   searchRoutes(app, context)
+  streamRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

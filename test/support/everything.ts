@@ -6,6 +6,7 @@ import { listNewest, readWholeLog } from '../../src/core/audit-list.ts'
 import { forgetBriefBodies, purgeBodies } from '../../src/core/bodies.ts'
 import { createCallbackHealth, endpointOf } from '../../src/core/callback-health.ts'
 import { claimCallbacks, claimProbe } from '../../src/core/callbacks.ts'
+import { currentMoment, type Moment, readChanges } from '../../src/core/changes.ts'
 import { setLegalHold } from '../../src/core/legal-hold.ts'
 import { forgetExpiredMedia } from '../../src/core/media.ts'
 import { listInventory } from '../../src/core/phone-numbers.ts'
@@ -18,7 +19,7 @@ import { renewClaims } from '../../src/db/statements/claim-interactions.ts'
 import { exchangeCounts } from '../../src/db/statements/exchange-counts.ts'
 import { type Conversation, heard, newPerson } from './conversation.ts'
 import { liveIn } from './lived-in.ts'
-import { openSession, participant, rows } from './proxy-api.ts'
+import { openSession, participant, rows, type SessionBody } from './proxy-api.ts'
 import type { TestServer } from './server.ts'
 
 type LivedIn = Awaited<ReturnType<typeof liveIn>>
@@ -26,6 +27,7 @@ type LivedIn = Awaited<ReturnType<typeof liveIn>>
 /** Whatever a server does that asks its database. */
 export async function doEverything(t: TestContext, server: TestServer) {
   const { store, get, post } = server
+  const since = await currentMoment(store)
   const lived = await liveIn(t, server)
   const { service, talk, quiet, others } = lived
   const people = ['+14155550197', '+14155550198'].map((number) => participant(number))
@@ -46,6 +48,7 @@ export async function doEverything(t: TestContext, server: TestServer) {
   assert.equal((await get(`/media/${service.sid}/${'0'.repeat(32)}`)).status, 404)
   await blockNumbers(server, service.path)
   await listInventory(store, server.account.sid)
+  await lookForChanges(server, talk.session, since)
   await lookAtAuditLog(server)
   await server.delete(quiet.session.path)
   await useKeys(server, others.account.sid)
@@ -145,6 +148,19 @@ async function blockNumbers(server: TestServer, service_path: string) {
     assert.equal(status, 201)
     assert.equal((await get(`${blocked}/${body.sid}`)).status, 200)
     if (time === 1) await server.delete(`${blocked}/${body.sid}`)
+  }
+}
+
+/** What a stream asks for, of each scope, among what is young and among what is old. */
+async function lookForChanges({ store, account }: TestServer, session: SessionBody, since: Moment) {
+  const scope = { account_sid: account.sid, service_sid: String(session.service_sid), session_sid: session.sid }
+  for (const session_sid of [undefined, session.sid]) {
+    for (const service_sid of session_sid ? [scope.service_sid] : [undefined, scope.service_sid]) {
+      for (const long_since of [undefined, since]) {
+        const found = await readChanges(store, { ...scope, service_sid, session_sid }, { since, long_since })
+        assert.equal(found.outcome, 'found')
+      }
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../core/accounts.ts'
 import { actingAs } from '../../core/audit.ts'
 import { ProxyError } from '../../core/errors.ts'
-import type { Scope } from '../../core/scopes.ts'
+import { covers, type Scope } from '../../core/scopes.ts'
 import { isSid } from '../../core/sid.ts'
 import type { Store } from '../../core/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -31,6 +31,15 @@ export async function requireCaller(
   sign_ins.used(caller.sid, request.ip)
   request.caller = caller
   request.store = actingAs(store, { kind: caller.kind, sid: caller.sid, origin: request.ip, request_sid: request.id })
+}
+
+/** Whether a request that goes on for long may still do just what it could at first. To be asked is no use of credentials. */
+export async function isSameCaller(
+  { authenticate }: Pick<HttpContext, 'authenticate'>,
+  { headers, caller }: FastifyRequest,
+): Promise<boolean> {
+  const now = await authenticate(...readBasic(headers.authorization))
+  return now?.account_status === 'active' && covers(now.scopes, caller.scopes) && covers(caller.scopes, now.scopes)
 }
 
 /** A refusal of callers who may not do this. It is made before anything is looked up, and so tells nothing of what is there. */

@@ -21,7 +21,7 @@ const ParticipantCreate = Type.Object({
   ProxyIdentifierSid: Type.Optional(Type.String({ maxLength: 34, description: 'The same by its SID.' })),
 })
 
-const ParticipantBody = Type.Object({
+export const ParticipantBody = Type.Object({
   sid: SidOf('KP'),
   session_sid: SidOf('KC'),
   service_sid: SidOf('KS'),
@@ -39,7 +39,7 @@ const ParticipantBody = Type.Object({
 
 const ParticipantPage = PageOf('participants', ParticipantBody)
 
-const presentParticipant = (base: string) => (participant: participants.OpenedParticipant) => {
+export const presentParticipant = (base: string) => (participant: participants.OpenedParticipant) => {
   const { service_sid, session_sid, sid } = participant
   const url = `${base}/Services/${service_sid}/Sessions/${session_sid}/Participants/${sid}`
   return {
