@@ -45,9 +45,10 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
       interaction_date_updated due_at attempts is_put_off date_replayed date_delivered date_created`,
   },
   callback_attempts: {
-    because: 'exported with its interaction; tells of the application, and nothing of people',
+    because:
+      'exported with its interaction, but for what the application answered, which is its own and may name others; erased: that',
     columns: `service_sid sid account_sid interaction_sid callback_sid kind url attempt tries status_code error
-      duration_ms date_created`,
+      duration_ms response_sealed response_type date_created`,
   },
   events: {
     because: 'exported as events, and with messages outside of sessions; erased: a number that is masked',

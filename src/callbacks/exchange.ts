@@ -9,7 +9,10 @@ export type Exchange = {
   method: 'POST' | 'GET'
   headers: Record<string, string>
   body: string | null
-  /** With `'status'` the answer is complete with its status: a body that is too large or never ends changes nothing. */
+  /**
+   * With `'status'` the answer is complete with its status: a body that is too large or never ends changes nothing, and
+   * what of it comes at once is its beginning.
+   */
   reads: 'body' | 'status'
   connect_ms: number
   read_ms: number
@@ -24,6 +27,9 @@ export type Outcome =
   | { outcome: 'failed'; error: string; by: Failure | undefined }
 
 const MAX_ANSWER_BYTES = 64 * 1024
+/** For the beginning of a body that nobody waits for. */
+export const START_BYTES = 1024
+const START_MS = 100
 const TOO_LARGE = 'The answer is larger than 64 KiB.'
 const NOT_CONNECTED = 'The connection could not be made in time.'
 
@@ -42,6 +48,7 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
     const settle = (result: Outcome) => {
       isSettled = true
       clearTimeout(connecting)
+      clearTimeout(starting)
       resolve(result)
     }
     const end = (result: Outcome) => {
@@ -49,13 +56,15 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
       if (!isSettled) settle(result)
     }
     const giveUp = (error: string, by: Failure | undefined) => {
-      end({ outcome: 'failed', error, by })
+      end(isEnough() ? answered() : { outcome: 'failed', error, by })
       controller?.abort(new Error(error))
     }
     const connecting = setTimeout(() => giveUp(NOT_CONNECTED, 'ct'), connect_ms)
     const total = setTimeout(() => giveUp(`There was no complete answer within ${total_ms} ms.`, 'rt'), left_ms)
     total.unref()
     connecting.unref()
+    let starting: NodeJS.Timeout | undefined
+    const isEnough = () => reads === 'status' && status_code > 0
     const answered = (): Outcome => ({
       ...{ outcome: 'answered', status_code, content_type },
       body: Buffer.concat(chunks).toString(),
@@ -73,18 +82,20 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
           if (status < 200) return
           status_code = status
           content_type = String(received['content-type'] ?? '')
-          if (reads === 'status') settle(answered())
+          if (reads === 'status') starting = setTimeout(() => settle(answered()), START_MS)
         },
         onResponseData(_, chunk) {
           size += chunk.length
-          // Nobody waits for the body of a mere status; reading it off keeps the connection usable.
+          // Nobody waits for the rest of a body that is not asked for; reading it off keeps the connection usable.
           if (size > MAX_ANSWER_BYTES) giveUp(TOO_LARGE, 'other')
-          else if (reads === 'body') chunks.push(chunk)
+          else if (!isSettled) chunks.push(chunk)
+          if (reads === 'status' && size >= START_BYTES && !isSettled) settle(answered())
         },
         onResponseEnd: () => end(answered()),
         onResponseError(_, error) {
           clearTimeout(total)
           if (isSettled) return
+          if (isEnough()) return settle(answered())
           try {
             settle({ outcome: 'failed', error: failureReason(error), by: failureOf(error, controller !== undefined) })
           } catch (fault) {

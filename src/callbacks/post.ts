@@ -1,5 +1,5 @@
 import { twilioSignature } from '../core/signature.ts'
-import { exchange, type Outcome } from './exchange.ts'
+import { exchange, type Outcome, START_BYTES } from './exchange.ts'
 import type { Guard } from './guard.ts'
 import { asksToRetry, type Failure, parseOverrides } from './overrides.ts'
 
@@ -14,7 +14,7 @@ export type CallbackRequest = {
   idempotency_token: string
   /** For everything: name, connection, request and the last byte of the answer, of all tries together. */
   timeout_ms: number
-  /** With `'status'` the answer is complete with its status: a body that is too large or never ends changes nothing. */
+  /** With `'status'` the answer is complete with its status; of the body there is what came at once. */
   reads: 'body' | 'status'
   /** A status that is an answer to what was asked, and never tried again. */
   final_status?: number
@@ -33,6 +33,9 @@ export type CallbackAttempt = {
   error: string | null
   duration_ms: number
   tries: number
+  /** How the answer begins, and its media type. */
+  response: string | null
+  response_type: string | null
 }
 
 /** What of an address may be kept that an application wrote into a document: a query may say who calls. */
@@ -44,7 +47,16 @@ export const presentAttempt = (url: string, answer: Answer): CallbackAttempt => 
   error: answer.outcome === 'failed' ? answer.error : null,
   duration_ms: answer.duration_ms,
   tries: answer.tries,
+  ...(answer.outcome === 'answered'
+    ? { response: startOf(answer.body), response_type: mediaTypeOf(answer.content_type) }
+    : { response: null, response_type: null }),
 })
+
+/** A character that is cut in two is left out. */
+const startOf = (body: string) =>
+  new TextDecoder().decode(Buffer.from(body).subarray(0, START_BYTES), { stream: true }) || null
+
+const mediaTypeOf = (content_type: string) => /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(content_type)?.[0] ?? null
 
 export const isAccepted = (answer: Answer): boolean =>
   answer.outcome === 'answered' && answer.status_code >= 200 && answer.status_code < 300

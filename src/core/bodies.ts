@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { byService, markForDeletion } from './erase.ts'
+import { byService, forgetResponses, markForDeletion } from './erase.ts'
 import { heldInteraction } from './legal-hold.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -51,6 +51,7 @@ export async function forgetBodies(db: Store['db'], service_sid: string, sids: s
   const over = changed.filter((row) => !row.is_brief).map(({ sid }) => sid)
   if (over.length === 0) return
   await db.deleteFrom('media').where('service_sid', '=', service_sid).where('interaction_sid', 'in', over).execute()
+  await forgetResponses(db, service_sid, over)
 }
 
 /** Goes through the bodies that are older than their account keeps them, one batch of each service. Returns how many rows it saw. */

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Callback, CallbackAttemptRow } from '../db/schema.ts'
 import { audit } from './audit.ts'
 import { LEASE_S } from './callbacks.ts'
+import { type OpenedInteraction, openInteraction } from './interactions.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -39,6 +40,22 @@ export const findCallback = ({ db }: Store, account_sid: string, sid: string): P
     .where('account_sid', '=', account_sid)
     .where('sid', '=', sid)
     .executeTakeFirst()
+
+/** What a callback tells of, unless it is gone. */
+export async function findToldInteraction(
+  store: Store,
+  { service_sid, account_sid, interaction_sid }: Callback,
+): Promise<OpenedInteraction | undefined> {
+  const row = await store.db
+    .selectFrom('interactions')
+    .selectAll()
+    .where('service_sid', '=', service_sid)
+    .where('sid', '=', interaction_sid)
+    .where('account_sid', '=', account_sid)
+    .where('outcome', '!=', 'deleted')
+    .executeTakeFirst()
+  return row && openInteraction(store, row)
+}
 
 export async function listAttempts(
   { db }: Store,

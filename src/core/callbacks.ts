@@ -1,3 +1,4 @@
+import type { CallbackAttemptRow } from '../db/schema.ts'
 import {
   type ClaimedCallback,
   claimCallbacks as claimDue,
@@ -55,13 +56,16 @@ export type CallbackOutcome = 'delivered' | 'given-up' | { retry_s: number }
 export async function recordCallback(
   store: Store,
   callback: ClaimedCallback,
-  answer: Pick<Attempt, 'status_code' | 'error' | 'duration_ms' | 'tries'>,
+  answer: Omit<Attempt, 'kind' | 'url' | 'attempt'>,
   outcome: CallbackOutcome,
 ): Promise<void> {
-  const { service_sid, account_sid, interaction_sid, url, attempts } = callback
+  const { service_sid, account_sid, interaction_sid, url, attempts, type, data_sealed } = callback
+  // Of a text that is gone by now no answer is kept that may repeat it.
+  const is_brief = callback.is_brief || (type === 'message' && data_sealed === null)
+  const { status_code, error, duration_ms, tries } = answer
   await recordCallbackStatement(store.pool, {
     ...{ service_sid, account_sid, interaction_sid, url, callback_sid: callback.sid, attempt: attempts },
-    ...{ sid: newSid('CB'), ...answer },
+    ...{ status_code, error, duration_ms, tries, ...sealResponse(store, { ...answer, is_brief }) },
     is_delivered: outcome === 'delivered',
     retry_s: typeof outcome === 'object' ? outcome.retry_s : null,
   })
@@ -86,19 +90,33 @@ export type Attempt = {
   duration_ms: number
   /** Requests that were made at once. */
   tries: number
+  /** How the answer begins, which may hold anything, and its media type. */
+  response: string | null
+  response_type: string | null
 }
+
+/** Under the SID of a new attempt. */
+function sealResponse({ keys }: Store, answer: Pick<Attempt, 'response' | 'response_type'> & { is_brief: boolean }) {
+  const sid = newSid('CB')
+  const response = answer.is_brief ? null : answer.response
+  const response_sealed = response === null ? null : keys.seal(`${sid}/response`, response)
+  return { sid, response_sealed, response_type: answer.response_type }
+}
+
+export const openResponse = ({ keys }: Store, { sid, response_sealed }: CallbackAttemptRow): string | null =>
+  response_sealed && keys.open(`${sid}/response`, response_sealed)
 
 /** Every request to a customer's application is on record; those of callbacks by `recordCallback`. */
 export async function recordAttempt(
   store: Store,
-  about: { service_sid: string; account_sid: string; sid: string },
-  attempt: Attempt,
+  about: { service_sid: string; account_sid: string; sid: string; is_brief: boolean },
+  { response, response_type, ...attempt }: Attempt,
 ): Promise<void> {
   await store.db
     .insertInto('callback_attempts')
     .values({
       service_sid: about.service_sid,
-      sid: newSid('CB'),
+      ...sealResponse(store, { response, response_type, is_brief: about.is_brief }),
       account_sid: about.account_sid,
       interaction_sid: about.sid,
       ...attempt,

@@ -76,6 +76,17 @@ export async function deleteBelongings(db: Store['db'], service_sid: string, int
   await markForDeletion(db, service_sid, sids)
 }
 
+/** What an application answered may repeat what it was told. */
+export async function forgetResponses(db: Store['db'], service_sid: string, interaction_sids: string[]) {
+  await db
+    .updateTable('callback_attempts')
+    .set({ response_sealed: null })
+    .where('service_sid', '=', service_sid)
+    .where('interaction_sid', 'in', interaction_sids)
+    .where('response_sealed', 'is not', null)
+    .execute()
+}
+
 /**
  * Recordings lie at the carrier. Of those whose interaction is gone, or their whole service, a row stays until the
  * carrier's copy is gone too (`jobs/sweep.ts`). To be called after the interactions' rows are changed or deleted: whoever

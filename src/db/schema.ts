@@ -334,6 +334,8 @@ type CallbackAttemptTable = {
   error: string | null
   duration_ms: number
   tries: Generated<number>
+  response_sealed: Buffer | null
+  response_type: string | null
   date_created: Generated<Date>
 }
 

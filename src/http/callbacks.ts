@@ -11,8 +11,10 @@ import {
   replayCallbacks,
   statusOf,
 } from '../core/callback-records.ts'
+import { openResponse } from '../core/callbacks.ts'
 import { invalidParameter, ProxyError } from '../core/errors.ts'
 import { isSid } from '../core/sid.ts'
+import type { Store } from '../core/store.ts'
 import type { Callback, CallbackAttemptRow } from '../db/schema.ts'
 import { DateParameter, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
@@ -51,7 +53,7 @@ export const CallbackBody = Type.Object({
   date_delivered: Nullable(DateTime),
   date_replayed: Nullable(DateTime),
   url: Url,
-  links: Type.Object({ attempts: Url }),
+  links: Type.Object({ attempts: Url, request: Url }),
 })
 
 export const AttemptBody = Type.Object({
@@ -66,6 +68,8 @@ export const AttemptBody = Type.Object({
   status_code: Nullable(Type.Integer()),
   error: Nullable(Message),
   duration_ms: Type.Integer(),
+  response: Nullable(Type.String()),
+  response_type: Nullable(Plain),
   date_created: DateTime,
 })
 
@@ -97,11 +101,11 @@ export const presentCallback = (base: string) => (row: Callback) => ({
   date_delivered: presentDate(row.date_delivered),
   date_replayed: presentDate(row.date_replayed),
   url: `${base}/Callbacks/${row.sid}`,
-  links: { attempts: `${base}/Callbacks/${row.sid}/Attempts` },
+  links: { attempts: `${base}/Callbacks/${row.sid}/Attempts`, request: `${base}/Callbacks/${row.sid}/Request` },
 })
 
 /** When it was begun: the row is written when it is over. */
-export const presentAttempt = (row: CallbackAttemptRow) => ({
+export const presentAttempt = (store: Store) => (row: CallbackAttemptRow) => ({
   sid: row.sid,
   account_sid: row.account_sid,
   service_sid: row.service_sid,
@@ -113,6 +117,8 @@ export const presentAttempt = (row: CallbackAttemptRow) => ({
   status_code: row.status_code,
   error: row.error,
   duration_ms: row.duration_ms,
+  response: openResponse(store, row),
+  response_type: row.response_type,
   date_created: presentDate(new Date(row.date_created.getTime() - row.duration_ms)),
 })
 
@@ -190,7 +196,7 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
       const callback = await getCallback(context, request)
       const found = await listAttempts(store, callback, query.request)
       const url = `${base}/Callbacks/${callback.sid}/Attempts`
-      return presentPage(found, query, { key: 'attempts', url, present: presentAttempt })
+      return presentPage(found, query, { key: 'attempts', url, present: presentAttempt(store) })
     },
   )
 }
@@ -243,7 +249,8 @@ function parseFilter(form: Form, fallback?: Status): CallbackFilter {
   return filter
 }
 
-async function getCallback({ store }: HttpContext, request: FastifyRequest): Promise<Callback> {
+/** The callback a path names. Throws 20404. */
+export async function getCallback({ store }: HttpContext, request: FastifyRequest): Promise<Callback> {
   const { CallbackSid: sid = '' } = request.params as { CallbackSid?: string }
   const callback = isSid('CB', sid) ? await findCallback(store, request.caller.account_sid, sid) : undefined
   if (!callback) throw notFound(request)

@@ -8,6 +8,7 @@ import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
 import { blockedNumberRoutes } from './blocked-numbers.ts'
+import { callbackRequestRoutes } from './callback-request.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { contentGuardRoutes } from './content-guard.ts'
 import type { HttpContext } from './context.ts'
@@ -38,6 +39,7 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   recordingRoutes(app, context)
   auditLogRoutes(app, context)
   callbackRoutes(app, context)
+  callbackRequestRoutes(app, context)
   keyRoutes(app, context)
   revealRoutes(app, context)
   privacyRoutes(app, context)

@@ -200,7 +200,7 @@ async function breakEndpoint(server: TestServer) {
   const { store, get, post, account } = server
   const { sid, callback_url: url, service_sid } = (await get('/maskline/v1/Callbacks')).body.callbacks[0]
   const path = `/maskline/v1/Callbacks/${sid}`
-  for (const one of [path, `${path}/Attempts`, '/maskline/v1/CallbackEndpoints']) {
+  for (const one of [path, `${path}/Attempts`, `${path}/Request`, '/maskline/v1/CallbackEndpoints']) {
     assert.equal((await get(one)).status, 200, one)
   }
   assert.equal((await post(`${path}/Replay`)).status, 200)

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Session } from '../../db/schema.ts'
 import { audit } from '../audit.ts'
 import { maskLastFour } from '../e164.ts'
-import { byService, eraseInteractions, markForDeletion } from '../erase.ts'
+import { byService, eraseInteractions, forgetResponses, markForDeletion } from '../erase.ts'
 import { refuseHeldSubject } from '../legal-hold.ts'
 import { closeSession, isLive, lockSession } from '../session-state.ts'
 import { inTransaction, type Store } from '../store.ts'
@@ -154,6 +154,7 @@ async function emptyInteractions({ db }: Store, service_sid: string, rows: { sid
     .where('sid', 'in', sids)
     .execute()
   await db.deleteFrom('media').where('service_sid', '=', service_sid).where('interaction_sid', 'in', sids).execute()
+  await forgetResponses(db, service_sid, sids)
   await markForDeletion(db, service_sid, sids)
 }
 

@@ -11,9 +11,9 @@ with clock as (select now() as t),
 made as (
   select * from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]), (select $6::text[]), (select $7::int[]), (select $8::int[]),
                        (select $9::text[]), (select $10::int[]), (select $11::boolean[]), (select $12::float8[]),
-                       (select $13::int[]))
+                       (select $13::int[]), (select $14::bytea[]), (select $15::text[]))
     as m (service_sid, sid, account_sid, interaction_sid, callback_sid, url, attempt, status_code, error, duration_ms,
-          is_delivered, retry_s, tries)
+          is_delivered, retry_s, tries, response_sealed, response_type)
 ),
 told as (
   update callbacks c
@@ -24,9 +24,9 @@ told as (
   returning c.service_sid, c.sid
 )
 insert into callback_attempts (service_sid, sid, account_sid, interaction_sid, callback_sid, kind, url, attempt, status_code,
-                               error, duration_ms, date_created, tries)
+                               error, duration_ms, date_created, tries, response_sealed, response_type)
 select made.service_sid, made.sid, account_sid, interaction_sid, callback_sid, 'status', url, attempt, status_code, error,
-       duration_ms, clock.t, tries
+       duration_ms, clock.t, tries, response_sealed, response_type
 from made join told on told.service_sid = made.service_sid and told.sid = made.callback_sid, clock`
 
 export type CallbackResult = Omit<CallbackAttemptRow, 'kind' | 'date_created'> & {
@@ -55,6 +55,8 @@ export const recordCallbackStatement: (pool: pg.Pool, result: CallbackResult) =>
       all((result) => result.is_delivered),
       all((result) => result.retry_s),
       all((result) => result.tries),
+      all((result) => result.response_sealed),
+      all((result) => result.response_type),
     ]
     await client.query({ name: 'record-callback', text, values })
     return results.map(() => undefined)

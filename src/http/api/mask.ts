@@ -17,7 +17,7 @@ type Described = {
   anyOf?: Described[]
 }
 
-const HIDDEN = '•••'
+export const HIDDEN = '•••'
 
 const MASKS = { identifier: textMask(logNumber), data: textMask(hideData), message: textMask(hideNumbers) }
 
