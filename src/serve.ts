@@ -109,14 +109,14 @@ async function assemble(config: Config, store: Store, database: Database, option
   let app: FastifyInstance | undefined
   const request: OwnRequest = (call) => requestOwn(app, config, call)
   const network = simulatedNetwork({ store, directory, log, wake: (due) => wake(due), request })
-  const guard = createGuard({ allow: config.callback_allow })
+  const sign_ins = createSignIns()
+  const guard = createGuard({ allow: config.callback_allow, onRefusal: sign_ins.guarded })
   const { simulator, ...real } = carrierKinds(network, guard)
   const carriers = createCarriers(brief, config.simulator ? { simulator, ...real } : real)
   await audit(store, { action: 'master-key.open', details: { version: VERSION } })
   await options.prepare?.(store, carriers)
 
   const limiter = createRateLimiter({ per_endpoint: config.rate_limit, per_account: config.account_rate_limit })
-  const sign_ins = createSignIns()
   let accepting = true
   const context: HttpContext = {
     store,

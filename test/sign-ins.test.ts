@@ -4,7 +4,10 @@ import { listAccounts } from '../src/core/accounts.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../src/core/api-keys.ts'
 import { createSignIns } from '../src/core/sign-ins.ts'
 import { presentDate } from '../src/http/api/present.ts'
-import { rows, serverForFile } from './support/proxy-api.ts'
+import { askedByKey } from './support/callers.ts'
+import { converse } from './support/conversation.ts'
+import { assertRefused, makeService, rows, serverForFile } from './support/proxy-api.ts'
+import { startReceiver } from './support/receiver.ts'
 import { eventually, makeAccount, startServer, type TestServer } from './support/server.ts'
 
 const shared = serverForFile()
@@ -120,6 +123,59 @@ test('a refused one that goes on is on record once a minute, and none of its tri
   assert.deepEqual(await written(), [1, 60, 60])
   await sign_ins.write(store, 'all')
   assert.deepEqual(await written(), [1, 60, 60, 29])
+})
+
+test('who lacks a scope is on record with key, scope and the template of the path, and nothing of what was asked for', async (t) => {
+  const server = await startServer(t)
+  const few = await askedByKey(server, { scopes: ['services:read'] })
+  for (const name of ['canary-1', 'canary-2']) assertRefused(await few.get(`/v1/Services/${name}/Sessions`), 403, 20006)
+  assertRefused(await few.post('/v1/Services', { UniqueName: 'canary' }), 403, 20006)
+  assertRefused(await few.get('/simulator/handsets'), 403, 20006)
+  assert.equal((await few.get('/v1/Services')).status, 200)
+  // That it is another's is a 404 like any other: to know it, one would have to look for it everywhere.
+  assert.equal((await few.get(`/v1/Services/KS${'5'.repeat(32)}`)).status, 404)
+  await server.stop()
+
+  const again = await startServer(t, server)
+  const { entries } = (await again.get('/maskline/v1/AuditLog?Action=access.refuse')).body
+  type Entry = { actor: string; actor_sid: string; source_ip_address: string; details: Record<string, unknown> }
+  const found = (entries as Entry[]).map(({ actor, actor_sid, source_ip_address, details }) => {
+    assert.deepEqual([actor, actor_sid], ['api-key', few.key.sid])
+    assert.ok(source_ip_address)
+    return details
+  })
+  const counts = new Map<string, number>()
+  for (const { path, scope, count } of found) {
+    const key = `${path}: ${scope}`
+    counts.set(key, (counts.get(key) ?? 0) + Number(count))
+  }
+  assert.deepEqual(Object.fromEntries(counts), {
+    'GET /v1/Services/:ServiceSid/Sessions: sessions:read': 2,
+    'POST /v1/Services: services:write': 1,
+    'GET /simulator/handsets: simulator pii': 1,
+  })
+  assert.doesNotMatch(JSON.stringify(entries), /canary/)
+})
+
+test('a callback to a private network is on record with the kind of address, and control: an allowed one is not', async (t) => {
+  const server = await startServer(t, { env: { MASKLINE_CALLBACK_ALLOW: '127.0.0.1/32' } })
+  const receiver = await startReceiver(t)
+  const tell = async (host: string) => {
+    const CallbackUrl = `http://${host}:${receiver.port}/told`
+    const service = await makeService(server, 2, { CallbackUrl })
+    const { alice } = await converse(server, service)
+    await server.text(alice.identifier, alice.proxy, 'Hello')
+    const tried = 'select from callback_attempts where service_sid = $1'
+    await eventually(async () => (await rows(server, tried, [service.sid])).length > 0, `${host} is tried`)
+  }
+  await tell('127.0.0.1')
+  await tell('10.0.0.1')
+  await tell('localhost.localdomain.invalid')
+  await server.stop()
+  const again = await startServer(t, server)
+  const refused = await rows(again, "select actor, details from audit_log where action = 'address.refuse'")
+  assert.deepEqual([...new Set(refused.map(({ actor, details }) => `${actor} ${details.kind}`))], ['server private'])
+  assert.ok(refused.every(({ details }) => details.count > 0))
 })
 
 test('a flood of names is counted together, and what could not be written is counted later', async () => {

@@ -43,7 +43,6 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
     let size = 0
     const chunks: Buffer[] = []
     let isSettled = false
-
     // The client does not look at a signal while it connects, so nobody waits for it to notice.
     const settle = (result: Outcome) => {
       isSettled = true
@@ -61,8 +60,7 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
     }
     const connecting = setTimeout(() => giveUp(NOT_CONNECTED, 'ct'), connect_ms)
     const total = setTimeout(() => giveUp(`There was no complete answer within ${total_ms} ms.`, 'rt'), left_ms)
-    total.unref()
-    connecting.unref()
+    for (const timer of [total, connecting]) timer.unref()
     let starting: NodeJS.Timeout | undefined
     const isEnough = () => reads === 'status' && status_code > 0
     const answered = (): Outcome => ({
@@ -93,9 +91,8 @@ export function exchange(request: Exchange, guard: Pick<Guard, 'agent'>): Promis
         },
         onResponseEnd: () => end(answered()),
         onResponseError(_, error) {
+          if (isSettled || isEnough()) return end(answered())
           clearTimeout(total)
-          if (isSettled) return
-          if (isEnough()) return settle(answered())
           try {
             settle({ outcome: 'failed', error: failureReason(error), by: failureOf(error, controller !== undefined) })
           } catch (fault) {

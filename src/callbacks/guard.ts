@@ -19,17 +19,25 @@ export type Guard = {
 /** The message names the kind of address and never the address. */
 export class AddressRefused extends Error {
   readonly code = 'ADDRESS_REFUSED'
+  readonly range: string
 
   constructor(range: string) {
     super(`Callbacks may not reach an address of this kind (${range}), unless MASKLINE_CALLBACK_ALLOW lists it.`)
+    this.range = range
   }
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
 const CONNECTIONS_PER_ORIGIN = 128
 
-/** `allow` lists networks in CIDR notation that may be reached although they are not public. */
-export function createGuard(options: { allow: 'all' | string[] }, lookup: typeof dns.lookup = dns.lookup): Guard {
+/**
+ * `allow` lists networks in CIDR notation that may be reached although they are not public. `onRefusal` hears of each
+ * connection that is not made, with the kind of address.
+ */
+export function createGuard(
+  options: { allow: 'all' | string[]; onRefusal?: (range: string) => void },
+  lookup: typeof dns.lookup = dns.lookup,
+): Guard {
   const refuse = createAddressCheck(options.allow)
   const open = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
@@ -39,8 +47,12 @@ export function createGuard(options: { allow: 'all' | string[] }, lookup: typeof
   })
   const connect: buildConnector.connector = (target, callback) => {
     const refused = isIP(target.hostname) ? refuse(target.hostname) : undefined
-    if (refused) callback(refused, null)
-    else open(target, callback)
+    const answer: buildConnector.Callback = (...result) => {
+      if (result[0] instanceof AddressRefused) options.onRefusal?.(result[0].range)
+      callback(...result)
+    }
+    if (refused) answer(refused, null)
+    else open(target, answer)
   }
   const agent = new Agent({ connections: CONNECTIONS_PER_ORIGIN, connect })
   return { agent, connect, close: () => agent.close() }

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { ApiKey, KeyType } from '../db/schema.ts'
 import { audit } from './audit.ts'
-import { ProxyError } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
-import { covers, type Scope, type Scopes, scopesOf } from './scopes.ts'
+import { type Scope, ScopeRefusal, type Scopes, scopesOf } from './scopes.ts'
 import { newSid } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
@@ -103,7 +102,8 @@ export async function revokeApiKey(store: Store, sid: string): Promise<boolean> 
 
 /** Nobody makes or touches a key that may do more than they may. Throws 20006. */
 export function requireCovered(caller: Scopes, key: { type: KeyType; scopes: string[] }): void {
-  if (!covers(caller, scopesOf(key))) throw new ProxyError(20006)
+  const missing = [...scopesOf(key)].filter((scope) => !caller.has(scope))
+  if (missing.length > 0) throw new ScopeRefusal(missing)
 }
 
 const auditKey = (trx: Store, action: string, { account_sid, sid, type, scopes }: ApiKey) =>

@@ -1,4 +1,5 @@
 import type { KeyType } from '../db/schema.ts'
+import { ProxyError } from './errors.ts'
 
 /**
  * What a caller may do. Every operation of the API names the scope it takes; who writes cannot read by that. `pii` is no
@@ -47,6 +48,16 @@ export function scopesOf({ type, scopes }: { type: KeyType; scopes: string[] }):
   const named = new Set(scopes.filter(isScope))
   if (named.has('pii')) named.add('reveal')
   return named
+}
+
+/** 20006, and which scopes would have been needed. */
+export class ScopeRefusal extends ProxyError {
+  readonly missing: Scope[]
+
+  constructor(missing: Scope[]) {
+    super(20006)
+    this.missing = missing
+  }
 }
 
 /** Whether the one may do all that the other may. */

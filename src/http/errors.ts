@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { moreInfo, ProxyError } from '../core/errors.ts'
 import { recordEvent } from '../core/events.ts'
+import { ScopeRefusal } from '../core/scopes.ts'
 import { maskFor } from './api/mask.ts'
 import { ErrorBody } from './api/present.ts'
 import type { HttpContext } from './context.ts'
@@ -24,11 +25,20 @@ export const restErrorHandler =
     // Fastify would close the connection under a client that is still sending, which then may never read the answer.
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
     if (refusal.status === 401) reply.header('WWW-Authenticate', 'Basic realm="Twilio API"')
+    if (refusal instanceof ScopeRefusal) noteForbidden(context, request, refusal)
     await recordRefusal(context, request, refusal)
     const body = presentError(refusal)
     const { scopes } = request.caller ?? {}
     return reply.code(refusal.status).send(scopes && !scopes.has('pii') ? maskError(body) : body)
   }
+
+function noteForbidden(
+  { sign_ins }: HttpContext,
+  { caller, ip, method, routeOptions }: FastifyRequest,
+  { missing }: ScopeRefusal,
+) {
+  sign_ins.forbidden(caller, ip, { path: `${method} ${routeOptions.url}`, scope: missing.join(' ') })
+}
 
 /** What PostgreSQL and its connections say when the database is away, full or overtaxed: try again, nothing happened. */
 const UNAVAILABLE = /^(08|53|57P0[123]|57014|25006|58)|^(ECONN|EPIPE|ETIMEDOUT)/

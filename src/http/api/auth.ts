@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../core/accounts.ts'
 import { actingAs } from '../../core/audit.ts'
 import { ProxyError } from '../../core/errors.ts'
-import { covers, type Scope } from '../../core/scopes.ts'
+import { covers, type Scope, ScopeRefusal } from '../../core/scopes.ts'
 import { isSid } from '../../core/sid.ts'
 import type { Store } from '../../core/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -43,8 +43,10 @@ export async function isSameCaller(
 }
 
 /** A refusal of callers who may not do this. It is made before anything is looked up, and so tells nothing of what is there. */
-export const scopeRefusal = ({ caller }: FastifyRequest, scopes: readonly Scope[]): ProxyError | undefined =>
-  scopes.every((scope) => caller.scopes.has(scope)) ? undefined : new ProxyError(20006)
+export function scopeRefusal({ caller }: FastifyRequest, scopes: readonly Scope[]): ProxyError | undefined {
+  const missing = scopes.filter((scope) => !caller.scopes.has(scope))
+  return missing.length > 0 ? new ScopeRefusal(missing) : undefined
+}
 
 /**
  * Throws 20429 when the account asks this too often, with `Retry-After` in the answer. An endpoint is a method and the
