@@ -49,7 +49,9 @@ test('what keeps a page from being used, and what it must not do, is found', asy
   await visit('/profile')
   await page.evaluate("document.querySelector('h1').outerHTML = '<button></button><img src=x>'")
   assert.match((await findBarriers(page)).join(), /button-name/)
-  await page.evaluate("document.body.insertAdjacentHTML('beforeend', '<style>p { color: red }</style><p style=\"color: red\">')")
+  await page.evaluate(
+    "document.body.insertAdjacentHTML('beforeend', '<style>p { color: red }</style><p style=\"color: red\">')",
+  )
   await page.evaluate("fetch('https://elsewhere.example/').catch(() => 0)")
   await page.evaluate("new Image().src = 'https://elsewhere.example/a.png'")
   await page.waitForTimeout(50)
@@ -64,7 +66,10 @@ test('the keyboard alone leads from page to page', async (t) => {
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { level: 1, name: 'Callbacks' }).waitFor()
   await page.keyboard.press('/')
-  assert.equal(await page.getByRole('searchbox', { name: 'Search' }).evaluate('(box) => box === document.activeElement'), true)
+  assert.equal(
+    await page.getByRole('searchbox', { name: 'Search' }).evaluate('(box) => box === document.activeElement'),
+    true,
+  )
 })
 
 test('all script together is at most 250 KB compressed', async () => {

@@ -8,9 +8,9 @@ import {
   MOST_CHANGES,
   readMoment,
 } from '../db/statements/find-changes.ts'
-import { type OpenedInteraction, openInteraction } from './interactions.ts'
 import { type OpenedParticipant, openParticipant } from './participants.ts'
 import type { Store } from './store.ts'
+import { describe, type InteractionRecord } from './trace/records.ts'
 
 /**
  * What has changed since a moment, read from the rows themselves, so that it is the same on every server and after every
@@ -29,7 +29,7 @@ export type Moment = { at: number; snapshot: string }
 export type Changes = {
   session: Session[]
   participant: OpenedParticipant[]
-  interaction: OpenedInteraction[]
+  interaction: InteractionRecord[]
   callback: Callback[]
   event: Event[]
 }
@@ -101,7 +101,7 @@ async function readRows(store: Store, found: ChangedRow[], since: Moment, long_s
   return {
     session: await rowsOf<Session>(store, 'sessions', distinct([...sessions, ...moved])),
     participant: participants.map((row) => openParticipant(store, row)),
-    interaction: told.map((row) => openInteraction(store, row)),
+    interaction: await describe(store, told),
     callback,
     event,
   }

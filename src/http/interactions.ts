@@ -190,7 +190,7 @@ export function recordRoutes(app: FastifyInstance, { store }: HttpContext): void
         steps: trace.steps.map(presentStep),
         callbacks: trace.callbacks.map(({ attempts_made, ...callback }) => ({
           ...presentCallback(base)(callback),
-          attempts_made: attempts_made.map(presentAttempt),
+          attempts_made: attempts_made.map(presentAttempt(store)),
         })),
         verdict: trace.record.verdict,
       }

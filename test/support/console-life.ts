@@ -24,7 +24,8 @@ export async function liveIn(t: TestContext, server: TestServer) {
   const unreached = await converse(server, service, {}, [newPerson(), OUT_OF_REACH])
   await server.text(unreached.alice.identifier, unreached.alice.proxy, 'Are you there?')
   const failed = await eventually(
-    async () => (await interactionsOf(server, unreached.session)).find((row) => row.outbound_resource_status === 'undelivered'),
+    async () =>
+      (await interactionsOf(server, unreached.session)).find((row) => row.outbound_resource_status === 'undelivered'),
     'the carrier does not reach the handset',
   )
   await server.text(newPerson(), alice.proxy, 'Who is this?')

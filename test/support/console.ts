@@ -54,7 +54,11 @@ export async function openConsole(t: Pick<TestContext, 'after'>, server: TestSer
   page.setDefaultTimeout(WAIT_MS)
   const faults = watch(page, url)
   await page.goto(`${url}/console/#link=${await createLink(server.store, user)}`)
-  await page.getByRole('navigation', { name: 'Pages' }).or(page.getByRole('button', { name: 'Menu' })).first().waitFor()
+  await page
+    .getByRole('navigation', { name: 'Pages' })
+    .or(page.getByRole('button', { name: 'Menu' }))
+    .first()
+    .waitFor()
   return {
     page,
     user,
