@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { AuditRow } from '../db/schema.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
+import { sidAt } from './sid.ts'
 import type { Store } from './store.ts'
 
 export type AuditFilter = {
@@ -14,16 +15,13 @@ export type AuditFilter = {
 /** SIDs begin with the time on the clock of a server, dates are the database's. */
 const SKEW_MS = 3_600_000
 
-/** The first SID that could have been made at this time. */
-const sidAt = (ms: number) => `AU${Math.max(0, ms).toString(16).padStart(12, '0')}`
-
 function filtered(store: Store, { since, until, ...equal }: AuditFilter & { account_sid?: string | undefined }) {
   let query = store.db.selectFrom('audit_log').selectAll()
   for (const [name, value] of Object.entries(equal) as [keyof typeof equal, string | undefined][]) {
     if (value) query = query.where(name, '=', value)
   }
-  if (since) query = query.where('sid', '>=', sidAt(since.getTime() - SKEW_MS)).where('date_created', '>=', since)
-  if (until) query = query.where('sid', '<', sidAt(until.getTime() + SKEW_MS)).where('date_created', '<', until)
+  if (since) query = query.where('sid', '>=', sidAt('AU', since.getTime() - SKEW_MS)).where('date_created', '>=', since)
+  if (until) query = query.where('sid', '<', sidAt('AU', until.getTime() + SKEW_MS)).where('date_created', '<', until)
   return query
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { byService, forgetResponses, markForDeletion } from './erase.ts'
 import { heldInteraction } from './legal-hold.ts'
+import { sidAt } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
 /**
@@ -66,16 +67,13 @@ export async function purgeBodies(store: Store, now = Date.now()): Promise<numbe
         and not exists (select from legal_holds h where h.account_sid = a.sid and h.identifier_hash = '')
       order by a.sid, s.sid limit ${SERVICES}`.execute(store.db)
     for (const service of rows) {
-      seen += await purgeServiceBodies(store, service, sidAt(now - Math.max(1, service.days) * 86_400_000))
+      seen += await purgeServiceBodies(store, service, sidAt('KI', now - Math.max(1, service.days) * 86_400_000))
     }
     const last = rows.at(-1)
     if (!last || rows.length < SERVICES) return seen
     after = last
   }
 }
-
-/** The least SID that an interaction of this moment can have (`core/sid.ts`). */
-const sidAt = (ms: number) => `KI${ms.toString(16).padStart(12, '0')}`
 
 async function purgeServiceBodies(store: Store, service: { sid: string; bodies_purged_to: string }, before: string) {
   return await inTransaction(store, async ({ db }) => {

@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import { LEASE_S } from './callbacks.ts'
 import { type OpenedInteraction, openInteraction } from './interactions.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
+import { sidAt } from './sid.ts'
 import { inTransaction, type Store } from './store.ts'
 
 /** Status callbacks for those who look back: what became of them, and once more those that somebody missed. */
@@ -171,13 +172,8 @@ function conditionOf(account_sid: string, filter: CallbackFilter): RawBuilder<bo
   if (status === 'delivered') conditions.push(sql`due_at is null and date_delivered is not null`)
   if (service_sid !== undefined) conditions.push(sql`service_sid = ${service_sid}`)
   if (endpoint !== undefined) conditions.push(sql`callback_endpoint(url) = ${endpoint.toLowerCase()}`)
-  if (since) conditions.push(sql`sid >= ${sidAt(since, -CLOCKS_APART_MS)} and date_created >= ${since}`)
-  if (until) conditions.push(sql`sid < ${sidAt(until, CLOCKS_APART_MS)} and date_created < ${until}`)
+  // SIDs begin with the time, so that a time is found by the index that lists them.
+  if (since) conditions.push(sql`sid >= ${sidAt('CB', since.getTime() - CLOCKS_APART_MS)} and date_created >= ${since}`)
+  if (until) conditions.push(sql`sid < ${sidAt('CB', until.getTime() + CLOCKS_APART_MS)} and date_created < ${until}`)
   return sql<boolean>`${sql.join(conditions, sql` and `)}`
 }
-
-/** SIDs begin with the time, so that a time is found by the index that lists them. */
-const sidAt = (date: Date, shift_ms: number) =>
-  `CB${Math.max(0, date.getTime() + shift_ms)
-    .toString(16)
-    .padStart(12, '0')}`

@@ -49,6 +49,10 @@ export function newSid(prefix: SidPrefix, now = Date.now()): string {
   return prefix + head + variant + tail
 }
 
+/** What comes before every SID that is made at this moment or later, and after every one from before. */
+export const sidAt = (prefix: SidPrefix, ms: number) =>
+  prefix + Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0')
+
 /** Whether `text` is a SID of this kind: the prefix and 32 hex digits, in either case, as the vendor's patterns allow. */
 export const isSid = (prefix: SidPrefix, text: string) =>
   text.length === 34 && text.startsWith(prefix) && /^[0-9a-fA-F]{32}$/.test(text.slice(2))
