@@ -22,7 +22,7 @@ const POOL_WARNING = 0.85
 export type PoolMember = PhoneNumber & { in_use: number }
 
 /** Under what a number serves as proxy identifier: itself, or with the channel it is registered for in front. */
-const proxyIdentifiers = (phone_number: string) =>
+export const proxyIdentifiers = (phone_number: string) =>
   ['', 'whatsapp:', 'messenger:'].map((channel) => channel + phone_number)
 
 const pool = (store: Store, service_sid: string, kind: NumberKind) =>

@@ -15,6 +15,7 @@ import type { HttpContext } from './context.ts'
 import { EventBody, presentEvent } from './event-body.ts'
 import { recordRoutes } from './interactions.ts'
 import { keyRoutes } from './keys.ts'
+import { poolRoutes } from './pool.ts'
 import { privacyRoutes } from './privacy.ts'
 import { recordingRoutes } from './recordings.ts'
 import { revealRoutes } from './reveal.ts'
@@ -30,8 +31,8 @@ const EventQuery = Type.Object({ ...PageQuery.properties, ...EventFilter.propert
 
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
- * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, search, and
- * the stream of all that happens.
+ * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, search, the
+ * stream of all that happens, and what the pool looks like.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -48,6 +49,7 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   recordRoutes(app, context)
   searchRoutes(app, context)
   streamRoutes(app, context)
+  poolRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

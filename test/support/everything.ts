@@ -46,6 +46,9 @@ export async function doEverything(t: TestContext, server: TestServer) {
     assert.equal((await get(path)).status, 200, path)
   }
   assert.equal((await get(`/media/${service.sid}/${'0'.repeat(32)}`)).status, 404)
+  for (const path of ['Pool', 'Capacity', 'Capacity?DefaultTtl=60', `PhoneNumbers/${service.numbers[0]?.sid}/Effect`]) {
+    assert.equal((await get(`/maskline${service.path}/${path}`)).status, 200, path)
+  }
   await blockNumbers(server, service.path)
   await listInventory(store, server.account.sid)
   await lookForChanges(server, talk.session, since)

@@ -174,7 +174,7 @@ export function phoneNumberRoutes(app: FastifyInstance, context: HttpContext, ki
 }
 
 /** The number or short code a path names, in the service's pool. Throws 20404. */
-async function getMember(
+export async function getMember(
   context: HttpContext,
   request: FastifyRequest,
   service: Service,

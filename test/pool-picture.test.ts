@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { newSid, sidAt } from '../src/core/sid.ts'
+import { askedByKey } from './support/callers.ts'
+import {
+  addNumber,
+  addPerson,
+  assertRefused,
+  letRunOut,
+  makeService,
+  openSession,
+  type Pool,
+  participant,
+  rows,
+  serverForFile,
+  withoutSweeper,
+} from './support/proxy-api.ts'
+import { person, type TestServer } from './support/server.ts'
+
+const shared = serverForFile()
+
+const pathOf = (service: Pool, more: string) => `/maskline/v1/Services/${service.sid}/${more}`
+
+const between = (...people: number[]) => ({ Participants: people.map((at) => participant(person(at))) })
+
+/** What went out from a number so many hours ago, and what became of it. */
+async function sent(server: TestServer, service: Pool, number: string, status: string, count: number, hours = 0) {
+  const { sid, carrier_sid } = server.account
+  for (let at = 0; at < count; at++) {
+    await rows(
+      server,
+      `insert into interactions (service_sid, sid, account_sid, carrier_sid, type, origin, outcome, outbound_number, outbound_resource_status)
+       values ($1, $2, $3, $4, 'message', 'inbound', 'relayed', $5, $6)`,
+      [
+        service.sid,
+        sidAt('KI', Date.now() - hours * 3_600_000) + newSid('KI').slice(14),
+        sid,
+        carrier_sid,
+        number,
+        status,
+      ],
+    )
+  }
+}
+
+type Picture = Record<string, string | number | boolean | Record<string, boolean>>
+
+async function pictureOf(server: TestServer, service: Pool): Promise<Map<string, Picture>> {
+  const { status, body, text } = await server.get(pathOf(service, 'Pool'))
+  assert.equal(status, 200, text)
+  assert.equal(body.sampled, false)
+  return new Map(body.numbers.map((number: Picture) => [number.phone_number, number]))
+}
+
+test('the picture of a pool says of each number what it does', async () => {
+  const server = await shared()
+  const service = await makeService(server, 5, { NumberSelectionBehavior: 'avoid-sticky' })
+  const [free, used, draining, failing, flaky] = service.numbers.map((number) => number.phone_number)
+  const named = (at: number, number = '') => participant(person(at), { ProxyIdentifier: number })
+  const over = await openSession(server, service, { Participants: [named(1, free), named(2, free)] })
+  await server.post(over.path, { Status: 'closed' })
+  await openSession(server, service, { Participants: [named(1, used), named(2, used)] })
+  await openSession(server, service, { Participants: [named(3, used), named(4, draining)] })
+  await server.post(`${service.path}/PhoneNumbers/${service.numbers[2]?.sid}`, { IsReserved: 'true' })
+  const reserved = (await addNumber(server, service, { IsReserved: 'true' })).phone_number
+  await sent(server, service, failing ?? '', 'undelivered', 2)
+  await sent(server, service, `whatsapp:${failing}`, 'failed', 1, 5)
+  await sent(server, service, failing ?? '', 'delivered', 2, 23)
+  await sent(server, service, failing ?? '', 'delivered', 4, 25)
+  await sent(server, service, flaky ?? '', 'failed', 3)
+  await sent(server, service, flaky ?? '', 'delivered', 3)
+  await sent(server, service, flaky ?? '', 'queued', 1)
+
+  const picture = await pictureOf(server, service)
+  const figures = (number = '') => {
+    const found = picture.get(number)
+    return [found?.state, found?.live_sessions, found?.cooling_people, found?.sent_24h, found?.failed_24h]
+  }
+  assert.equal(picture.size, 6)
+  assert.deepEqual(figures(free), ['free', 0, 2, 0, 0])
+  assert.deepEqual(figures(used), ['used', 2, 0, 0, 0])
+  assert.deepEqual(figures(draining), ['draining', 1, 0, 0, 0])
+  assert.deepEqual(figures(reserved), ['reserved', 0, 0, 0, 0])
+  assert.deepEqual(figures(failing), ['failing', 0, 0, 2, 3])
+  assert.deepEqual(figures(flaky), ['free', 0, 0, 3, 3], 'control: no more failed than went out')
+  const { sid, date_created, ...rest } = picture.get(free ?? '') ?? {}
+  assert.deepEqual(
+    [sid, rest.kind, rest.area_code, rest.iso_country, rest.is_reserved, rest.capabilities],
+    [service.numbers[0]?.sid, 'PN', '202', 'US', false, { sms: true, mms: true, voice: true }],
+  )
+
+  // What somebody changes here is seen at once.
+  await server.post(`${service.path}/PhoneNumbers/${service.numbers[0]?.sid}`, { IsReserved: 'true' })
+  assert.equal((await pictureOf(server, service)).get(free ?? '')?.state, 'reserved')
+})
+
+test('a whole pool of 5,500 numbers comes at once', async () => {
+  const server = await shared()
+  const service = await makeService(server, 0)
+  await rows(
+    server,
+    `insert into phone_numbers
+       (sid, account_sid, carrier_sid, carrier_number_sid, phone_number, friendly_name, capabilities, service_sid, is_reserved)
+     select 'PN' || md5(at::text), $1, $2, at, '+1' || at, at, '{"voice":true,"sms":true,"mms":true,"fax":false}', $3, at % 11 > 0
+     from generate_series(9200000000, 9200005499) at`,
+    [server.account.sid, server.account.carrier_sid, service.sid],
+  )
+  assert.equal((await pictureOf(server, service)).size, 5_500)
+  const { body } = await server.get(pathOf(service, 'Capacity'))
+  assert.deepEqual([body.now.sessions_left, body.now.groups.length], [500, 1])
+})
+
+test('capacity says how many numbers the busiest person has left, and what another cool-down or ttl would change', async () => {
+  const server = await shared()
+  const service = await makeService(server, 5, { DefaultTtl: '3600' })
+  await server.post(`${service.path}/PhoneNumbers/${service.numbers[4]?.sid}`, { IsReserved: 'true' })
+  // Person 1 is in two live sessions, and was in one that was closed and in one that has run out.
+  const closed = await openSession(server, service, between(1, 2))
+  await server.post(closed.path, { Status: 'closed' })
+  const run_out = await openSession(server, service, between(1, 3))
+  await letRunOut(server, run_out)
+  await server.get(run_out.path)
+  for (const other of [4, 5]) await openSession(server, service, between(1, other))
+
+  const capacity = async (query = '') => {
+    const { status, body, text } = await server.get(pathOf(service, `Capacity${query}`))
+    assert.equal(status, 200, text)
+    return body
+  }
+  const { now, what_if, sampled } = await capacity()
+  assert.deepEqual(what_if, now)
+  assert.equal(sampled, false)
+  assert.deepEqual([now.default_ttl, now.cool_down_s], [3600, 3 * 86_400])
+  assert.deepEqual([now.busiest_held, now.sessions_left, now.peak_held], [4, 0, 4])
+  assert.match(now.date_peak, /^\d{4}-.*Z$/)
+  assert.deepEqual(now.groups, [
+    {
+      ...{ iso_country: 'US', area_code: '202', numbers: 5, reserved: 1 },
+      ...{ live_pairs: 4, cooling_pairs: 4, busiest_held: 4, sessions_left: 0 },
+    },
+  ])
+  assert.equal(now.history.length, 200)
+  assert.equal(now.history.at(-1).held, 4)
+
+  const none = (await capacity('?CoolDown=0&Days=1')).what_if
+  assert.deepEqual([none.busiest_held, none.sessions_left, none.groups[0].cooling_pairs], [2, 2, 0])
+  const longer = (await capacity('?CoolDown=0&DefaultTtl=86400')).what_if
+  assert.deepEqual([longer.busiest_held, longer.groups[0].live_pairs], [3, 6], 'the one that has run out would be live')
+  const forever = (await capacity('?CoolDown=0&DefaultTtl=0')).what_if
+  assert.equal(forever.busiest_held, 3)
+  assertRefused(await server.get(pathOf(service, 'Capacity?Days=31')), 400, 80701)
+  assertRefused(await server.get(pathOf(service, 'Capacity?CoolDown=-1')), 400, 80701)
+
+  await server.delete(closed.path)
+  const deleted = (await capacity('?Days=2')).now
+  assert.deepEqual(
+    [deleted.busiest_held, deleted.groups[0].cooling_pairs],
+    [4, 4],
+    'of deleted sessions it is remembered',
+  )
+})
+
+test('what removing a number would do is what then happens', async () => {
+  const server = await shared()
+  const service = await makeService(server, 2)
+  const [number, other] = service.numbers
+  const path = `${service.path}/PhoneNumbers/${number?.sid}`
+  const effect = async () => {
+    const { status, body, text } = await server.get(`/maskline${path}/Effect`)
+    assert.equal(status, 200, text)
+    return body
+  }
+  const named = (at: number) => participant(person(at), { ProxyIdentifier: number?.phone_number ?? '' })
+  const session = await openSession(server, service, { Participants: [named(1), named(2)] })
+  const alone = await openSession(server, service)
+  await addPerson(server, alone, person(3), { ProxyIdentifier: number?.phone_number ?? '' })
+  await rows(
+    server,
+    `insert into interactions (service_sid, sid, account_sid, carrier_sid, session_sid, type, origin, outcome, outbound_participant_sid, due_at)
+     select service_sid, $2, account_sid, $3, session_sid, 'message', 'api', 'sent', sid, now() + interval '1 hour' from participants
+     where session_sid = $1 limit 1`,
+    [session.sid, newSid('KI'), server.account.carrier_sid],
+  )
+  const used = await effect()
+  assert.deepEqual(
+    [
+      used.live_sessions,
+      used.live_participants,
+      used.queued_interactions,
+      used.cooling_people,
+      used.can_remove_quietly,
+    ],
+    [2, 3, 1, 0, false],
+  )
+  assert.equal(used.last_of_country, false)
+  assert.deepEqual(used.texts.slice(0, 3), [
+    '2 sessions are live on it, in which 3 people have this number: it cannot be removed until they are over.',
+    'Reserve it, and these go on while no new session is given it.',
+    '1 message waits to be sent from it, and will be sent all the same.',
+  ])
+  assertRefused(await server.delete(path), 400, 80611)
+
+  // A session that has run out does not hold it up.
+  await withoutSweeper(server, async () => {
+    await server.post(session.path, { Status: 'closed' })
+    await server.post(alone.path, { Ttl: '60' })
+    await letRunOut(server, alone)
+    await server.post(`${service.path}/PhoneNumbers/${other?.sid}`, { IsReserved: 'true' })
+    const left = await effect()
+    assert.deepEqual([left.live_sessions, left.live_participants, left.last_of_country], [0, 0, true])
+    assert.match(left.texts.join('\n'), /^No session is live on it.*\nIt is the last number of US that is given out/)
+    assert.equal((await server.delete(path)).status, 204)
+  })
+  assertRefused(await server.get(`/maskline${path}/Effect`), 404, 20404)
+})
+
+test('people who were released from a number are counted, and nobody is named', async () => {
+  const server = await shared()
+  const service = await makeService(server, 2)
+  const session = await openSession(server, service, between(1, 2))
+  const { participants } = (await server.get(`${session.path}/Participants`)).body
+  await server.post(session.path, { Status: 'closed' })
+  const blind = await askedByKey(server, { scopes: ['numbers:read'] })
+  const path = `/maskline${service.path}/PhoneNumbers/${participants[0].proxy_identifier_sid}/Effect`
+  const { body } = await blind.get(path)
+  assert.ok(body.cooling_people > 0 && !body.can_remove_quietly)
+  assert.match(body.texts.join('\n'), /\d (person was|people were) released from it within the cool-down/)
+  for (const what of ['Pool', 'Capacity']) {
+    const { status, text } = await blind.get(pathOf(service, what))
+    assert.equal(status, 200)
+    assert.doesNotMatch(text, /•••|415555/)
+  }
+})
