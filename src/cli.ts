@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { accountStateCommands } from './cli/accounts.ts'
-import { accountCommands, carrierCommands, keyCommands, migrateCommand, numberCommands } from './cli/admin.ts'
+import { accountCommands, carrierCommands, keyCommands, migrateCommand } from './cli/admin.ts'
 import { auditCommands } from './cli/audit.ts'
 import { backupCommands } from './cli/backup.ts'
 import { callbackCommands } from './cli/callbacks.ts'
 import { doctorCommand } from './cli/doctor.ts'
+import { numberCommands } from './cli/numbers.ts'
 import { fail } from './cli/output.ts'
 import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { newSid, sidAt } from '../src/core/sid.ts'
 import { askedByKey } from './support/callers.ts'
+import { runCli } from './support/cli.ts'
 import {
   addNumber,
   addPerson,
@@ -229,5 +230,37 @@ test('people who were released from a number are counted, and nobody is named', 
     const { status, text } = await blind.get(pathOf(service, what))
     assert.equal(status, 200)
     assert.doesNotMatch(text, /•••|415555/)
+  }
+})
+
+test('the operator sees the pool and what it bears on the command line', async () => {
+  const server = await shared()
+  const service = await makeService(server, 3)
+  await openSession(server, service, between(1, 2))
+  const of_service = ['--account', server.account.sid, '--service', service.sid]
+  const tool = (...args: string[]) =>
+    runCli(['numbers', ...args], { DATABASE_URL: server.database_url, MASKLINE_MASTER_KEY: server.master_key })
+  const listed = await tool('list', ...of_service, '--json')
+  const numbers = JSON.parse(listed.stdout) as { number: string; state: string }[]
+  assert.deepEqual(
+    numbers.map(({ number }) => number),
+    service.numbers.map((number) => number.phone_number),
+  )
+  assert.ok(numbers.some(({ state }) => state === 'used'))
+  const text = await tool('capacity', ...of_service, '--cool-down', '0')
+  assert.match(text.stdout, /^country +area +numbers.*\nUS +202 +3 +0 +2 +0 +1 +2\n/)
+  assert.match(
+    text.stdout,
+    /has 1, and can be given 2 more\.\nThe most in 7 days were 1, from .*\n\nWith a ttl of 0 s and a cool-down of 0 s/,
+  )
+  const found = JSON.parse((await tool('capacity', ...of_service, '--json')).stdout)
+  assert.deepEqual([found.now.busiest_held, found.now.history.length], [1, 200])
+  for (const [args, what] of [
+    [['capacity', ...of_service, '--days', '31'], /--days a whole number from 1 to 30/],
+    [['list', '--account', server.account.sid, '--service', `KS${'0'.repeat(32)}`], /has no service KS0/],
+  ] as const) {
+    const wrong = await tool(...args)
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.stderr, what)
   }
 })

@@ -3,8 +3,6 @@ import type { Command } from 'commander'
 import { createAccount, findAccount, listAccounts } from '../core/accounts.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../core/api-keys.ts'
 import { addCarrier, createCarriers, listCarriers, updateCarrier } from '../core/carriers.ts'
-import { isE164 } from '../core/e164.ts'
-import { adoptNumber, listInventory } from '../core/phone-numbers.ts'
 import { isScope, SCOPE_NAMES, SCOPES, type Scope, scopesOf } from '../core/scopes.ts'
 import type { Store } from '../core/store.ts'
 import type { KeyType } from '../db/schema.ts'
@@ -12,7 +10,7 @@ import { toolCarriers } from '../serve.ts'
 import { print, UsageError } from './output.ts'
 import { withStore } from './with-store.ts'
 
-const allFactories = toolCarriers()
+export const allFactories = toolCarriers()
 
 export const JSON_OPTION = ['--json', 'print JSON'] as const
 export const ACCOUNT_OPTION = ['--account <sid>', 'the account'] as const
@@ -220,56 +218,6 @@ function carrierUpdateCommand(carriers: Command) {
         const known = await updateCarrier(store, sid, changes, checkCredentials)
         if (!known) throw new UsageError(`There is no carrier ${sid}; see: maskline carriers list`)
         console.log(`${sid} has ${Object.keys(changes).join(' and ')} changed.`)
-      }),
-    )
-}
-
-export function numberCommands(program: Command): void {
-  const numbers = program.command('numbers').description("an account's numbers, before services take them")
-  numbers
-    .command('list')
-    .description("show an account's numbers and the services that have them")
-    .requiredOption(...ACCOUNT_OPTION)
-    .option(...JSON_OPTION)
-    .action(({ account, json }: { account: string; json?: boolean }) =>
-      withStore(async (store) => {
-        await requireAccount(store, account)
-        const rows = await listInventory(store, account)
-        const row = (n: (typeof rows)[number]) => ({
-          sid: n.sid,
-          number: n.phone_number,
-          name: n.friendly_name,
-          country: n.iso_country,
-          service: n.service_sid,
-          carrier: n.carrier_sid,
-        })
-        print(rows.map(row), { json })
-      }),
-    )
-  numbers
-    .command('add <number-or-sid...>')
-    .description('take numbers of a carrier into the inventory; services add them to their pools by SID or number')
-    .requiredOption('--carrier <sid>', 'the carrier that has them')
-    .option(...JSON_OPTION)
-    .addHelpText(
-      'after',
-      '\nExamples:\n  maskline numbers add +12025550180 --carrier MC…\n  maskline numbers add PN… --carrier MC…',
-    )
-    .action((wanted: string[], { carrier: carrier_sid, json }: { carrier: string; json?: boolean }) =>
-      withStore(async (store) => {
-        const found = await createCarriers(store, allFactories).find(carrier_sid)
-        if (!found) throw new UsageError(`There is no carrier ${carrier_sid}; see: maskline carriers list`)
-        const rows = []
-        for (const text of wanted) {
-          const byNumber = isE164(text) || /^\d{3,8}$/.test(text)
-          const number = await found.carrier.findNumber(byNumber ? { phone_number: text } : { sid: text })
-          if (!number) throw new UsageError(`The carrier has no number ${text}.`)
-          rows.push(await adoptNumber(store, { account_sid: found.account_sid, carrier_sid }, number))
-        }
-        print(
-          rows.map((row) => ({ sid: row.sid, number: row.phone_number, name: row.friendly_name })),
-          { json },
-        )
       }),
     )
 }
