@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, buildConnector } from 'undici'
+import { inNetworks } from '../core/networks.ts'
 
 /**
  * Customers choose where we call, so a callback must not become a way into our own network. What counts is the address
@@ -63,13 +64,11 @@ type AddressCheck = (address: string) => AddressRefused | undefined
 /** Says why an address may not be reached, or nothing when it may. */
 export function createAddressCheck(allow: 'all' | string[]): AddressCheck {
   if (allow === 'all') return () => undefined
-  const networks = allow.map((text) => ipaddr.parseCIDR(text))
+  const isAllowed = inNetworks(allow)
   return (text) => {
     // `process` turns an IPv4 address in IPv6 clothes into the IPv4 address it is.
     const address = ipaddr.process(text)
-    for (const [network, bits] of networks) {
-      if (network.kind() === address.kind() && address.match(network, bits)) return undefined
-    }
+    if (isAllowed(address)) return undefined
     const range = address.range()
     if (range !== 'unicast') return new AddressRefused(range)
     // Only 2000::/3 is given out; the rest includes old IPv4-compatible addresses and whatever comes later.

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import ipaddr from 'ipaddr.js'
+import { type Address, inNetworks } from '../core/networks.ts'
 
 /**
  * With proxies in front, every connection comes from one of them, and each of them adds to `X-Forwarded-For` the address it was
@@ -9,18 +10,11 @@ import ipaddr from 'ipaddr.js'
  */
 export function trustProxies(app: FastifyInstance, networks: string[]): void {
   if (networks.length === 0) return
-  const isTrusted = trustOf(networks)
+  const isTrusted = inNetworks(networks)
   app.addHook('onRequest', (request, _reply, done) => {
     Object.defineProperty(request, 'ip', { value: clientAddress(request.raw, isTrusted) })
     done()
   })
-}
-
-type Address = ipaddr.IPv4 | ipaddr.IPv6
-
-function trustOf(networks: string[]): (address: Address) => boolean {
-  const ranges = networks.map((network) => ipaddr.parseCIDR(network))
-  return (address) => ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits))
 }
 
 function clientAddress({ socket, headers }: IncomingMessage, isTrusted: (address: Address) => boolean): string {
