@@ -3,6 +3,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Account, KeyType } from '../db/schema.ts'
 import { audit } from './audit.ts'
+import { makeAuthToken } from './auth-tokens.ts'
 import { ALL_SCOPES, type Scopes, scopesOf } from './scopes.ts'
 import { isSid, newSid } from './sid.ts'
 import { type Actor, inTransaction, type Store } from './store.ts'
@@ -17,8 +18,7 @@ export async function createAccount(
 ): Promise<{ account: Account; auth_token: string }> {
   const sid = params.sid ?? newSid('AC')
   if (!isSid('AC', sid)) throw new Error(`"${sid}" is not an account SID: AC and 32 hex digits`)
-  const auth_token = params.auth_token ?? randomBytes(16).toString('hex')
-  if (auth_token.length < 16) throw new Error('An auth token has at least 16 characters')
+  const auth_token = makeAuthToken(params.auth_token)
   return await inTransaction(store, async (trx) => {
     const account = await trx.db
       .insertInto('accounts')

@@ -9,10 +9,16 @@ import { inTransaction, type Store } from './store.ts'
  */
 export const secondaryPlace = (sid: string) => `${sid}/secondary_auth_token`
 
-/** Returns the token, which is shown this once. Throws when there is one already. */
-export async function createSecondaryToken(store: Store, sid: string, given?: string): Promise<string> {
+/** One that was given, if it is long enough, else a new one. */
+export function makeAuthToken(given?: string): string {
   const auth_token = given ?? randomBytes(16).toString('hex')
   if (auth_token.length < 16) throw new Error('An auth token has at least 16 characters')
+  return auth_token
+}
+
+/** Returns the token, which is shown this once. Throws when there is one already. */
+export async function createSecondaryToken(store: Store, sid: string, given?: string): Promise<string> {
+  const auth_token = makeAuthToken(given)
   await inTransaction(store, async (inside) => {
     const made = await inside.db
       .updateTable('accounts')
