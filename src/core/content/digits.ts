@@ -18,7 +18,6 @@ const WORDS = new Map<string, string>(
     'naught',
   ].flatMap((list) => list.split(' ').map((word, at): [string, string] => [word, String(at)])),
 )
-for (const word of ['oh', 'o', 'nought', 'naught']) WORDS.set(word, '0')
 /** Words of English as well, or too short to mean a digit by themselves. */
 for (const word of ['un', 'um', 'null']) WORDS.delete(word)
 

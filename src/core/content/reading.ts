@@ -69,7 +69,7 @@ function digitOf(character: string): number {
   return code - zero
 }
 
-/** The same with what a pattern matches read as another character, or as what stands in its group `kept` beside it. */
+/** The same with each match of a pattern read as what `becomes` makes of it, all of which has the place of the match. */
 export function rewrite(reading: Reading, pattern: RegExp, becomes: (match: RegExpMatchArray) => string): Reading {
   const matches = [...reading.text.matchAll(pattern)]
   if (matches.length === 0) return reading
