@@ -45,23 +45,22 @@ export async function purgeOldRecords(store: Store): Promise<number> {
   await sql`delete from request_counts where date_told < now() - ${COUNTS_KEPT}::interval`.execute(db)
   await sql`delete from callback_endpoints where date_updated < now() - ${ENDPOINTS_KEPT}::interval`.execute(db)
   await forgetPairs(store)
-  let most = 0
-  for (const { table, isOver } of OWNERLESS) {
-    let found = 0
-    for await (const accounts of keepingAccounts(store)) {
+  const found = new Map(OWNERLESS.map(({ table }) => [table, 0]))
+  for await (const accounts of keepingAccounts(store)) {
+    for (const { table, isOver } of OWNERLESS) {
+      const room = BATCH - (found.get(table) ?? 0)
+      if (room <= 0) continue
       const { rows } = await sql<{ service_sid: string; sid: string }>`
         select old.service_sid, old.sid from ${accounts}, lateral (
           select service_sid, sid from ${sql.table(table)}
           where account_sid = a.sid and ${isOver} and date_created < now() - make_interval(days => a.days)
           order by date_created limit ${BATCH}) old
-        limit ${BATCH - found}`.execute(db)
+        limit ${room}`.execute(db)
       for (const [service_sid, sids] of byService(rows)) await deleteRows(store, table, service_sid, sids)
-      found += rows.length
-      if (found >= BATCH) break
+      found.set(table, BATCH - room + rows.length)
     }
-    most = Math.max(most, found)
   }
-  return most
+  return Math.max(...found.values())
 }
 
 const deleteRows = (store: Store, table: (typeof OWNERLESS)[number]['table'], service_sid: string, sids: string[]) =>
