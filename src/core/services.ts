@@ -141,22 +141,28 @@ export async function updateService(
   })
 }
 
+const OWNED = [
+  'sessions',
+  'participants',
+  'interactions',
+  'media',
+  'callbacks',
+  'callback_attempts',
+  'blocked_numbers',
+] as const
+
 /**
  * Deletes a service with all that is in it, open sessions included, as the vendor does. Its numbers go back to the
  * account, and the webhooks they had before are restored; of recordings the carrier's copies are deleted (`jobs/sweep.ts`).
  */
 export async function deleteService(store: Store, service: Service): Promise<void> {
-  const owned = [
-    ...(['sessions', 'participants', 'interactions', 'media', 'callbacks', 'callback_attempts'] as const),
-    'blocked_numbers' as const,
-  ]
   await inTransaction(store, async (trx) => {
     const { db } = trx
     const [there] = await db.selectFrom('services').select('sid').where('sid', '=', service.sid).forUpdate().execute()
     if (!there) return
     await refuseHeld(db.selectFrom('services').select('sid').where('sid', '=', service.sid).where(heldService))
     await rememberPairs(trx, { service_sid: service.sid })
-    for (const table of owned) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
+    for (const table of OWNED) await db.deleteFrom(table).where('service_sid', '=', service.sid).execute()
     await markForDeletion(db, service.sid)
     await db
       .updateTable('phone_numbers')
