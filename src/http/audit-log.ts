@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { listAuditLog } from '../core/audit-list.ts'
 import type { AuditRow } from '../db/schema.ts'
 import { DateParameter, parseForm } from './api/form.ts'
-import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Nullable, OneOf, Plain, presentDate, SidOf } from './api/present.ts'
 import { queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
@@ -63,12 +63,8 @@ export function auditLogRoutes(app: FastifyInstance, { store }: HttpContext): vo
       const query = parsePage(form)
       const filter = { ...equal, since, until }
       const found = await listAuditLog(store, request.caller.account_sid, filter, query.request)
-      const url = new URL(`${store.rules.public_url}/maskline/v1/AuditLog`)
-      for (const name of Object.keys(Filter.properties)) {
-        const value = form.get(name)?.at(-1)
-        if (value) url.searchParams.set(name, value)
-      }
-      return presentPage(found, query, { key: 'entries', url: url.href, present: presentEntry })
+      const url = filteredUrl(`${store.rules.public_url}/maskline/v1/AuditLog`, Filter, form)
+      return presentPage(found, query, { key: 'entries', url, present: presentEntry })
     },
   )
 }

@@ -18,7 +18,7 @@ import type { Store } from '../core/store.ts'
 import type { Callback, CallbackAttemptRow } from '../db/schema.ts'
 import { DateParameter, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
-import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { formOf, notFound, queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
@@ -165,12 +165,8 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
       const form = queryOf(request)
       const query = parsePage(form)
       const found = await listCallbacks(store, request.caller.account_sid, parseFilter(form), query.request)
-      const url = new URL(`${base}/Callbacks`)
-      for (const name of Object.keys(Filter.properties)) {
-        const value = form.get(name)?.at(-1)
-        if (value) url.searchParams.set(name, value)
-      }
-      return presentPage(found, query, { key: 'callbacks', url: url.href, present: presentCallback(base) })
+      const url = filteredUrl(`${base}/Callbacks`, Filter, form)
+      return presentPage(found, query, { key: 'callbacks', url, present: presentCallback(base) })
     },
   )
 

@@ -4,7 +4,7 @@ import { ProxyError } from '../core/errors.ts'
 import { listEvents } from '../core/events.ts'
 import { isSid } from '../core/sid.ts'
 import { parseForm } from './api/form.ts'
-import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
 import { blockedNumberRoutes } from './blocked-numbers.ts'
@@ -67,10 +67,8 @@ function eventRoutes(app: FastifyInstance, context: HttpContext): void {
       if (service_sid && !isSid('KS', service_sid)) throw new ProxyError(80408)
       const query = parsePage(form)
       const found = await listEvents(store, request.caller.account_sid, { error_code, service_sid }, query.request)
-      const url = new URL(`${base}/Events`)
-      if (error_code) url.searchParams.set('ErrorCode', String(error_code))
-      if (service_sid) url.searchParams.set('ServiceSid', service_sid)
-      return presentPage(found, query, { key: 'events', url: url.href, present: presentEvent })
+      const url = filteredUrl(`${base}/Events`, EventFilter, form)
+      return presentPage(found, query, { key: 'events', url, present: presentEvent })
     },
   )
 }

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type, { type TObject } from 'typebox'
 import { invalidParameter } from '../../core/errors.ts'
 import type { Page, PageRequest } from '../../core/page.ts'
 import type { Form } from './form.ts'
@@ -43,6 +43,16 @@ function parseToken(token: string): PageRequest['from'] {
   const [, direction, sid] = /^P([AB])([A-Z]{2}[0-9a-fA-F]{32})$/.exec(token) ?? []
   if (!sid) throw invalidParameter('PageToken')
   return direction === 'A' ? { after: sid } : { before: sid }
+}
+
+/** The address of a list with what was filtered by, so that its pages are filtered alike. */
+export function filteredUrl(list: string, filter: TObject, form: Form): string {
+  const url = new URL(list)
+  for (const name of Object.keys(filter.properties)) {
+    const value = form.get(name)?.at(-1)
+    if (value) url.searchParams.set(name, value)
+  }
+  return url.href
 }
 
 /** The body of a list: the rows under `key`, and `meta`. */
