@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { CONTENT_ACTIONS, CONTENT_KINDS } from '../core/content-settings.ts'
-import { findInteraction, openBody, openSentBody } from '../core/interactions.ts'
-import { isSid } from '../core/sid.ts'
+import { openBody, openSentBody } from '../core/interactions.ts'
+import { getInteraction } from './api/interactions.ts'
 import { Nullable, OneOf, SidOf, Url } from './api/present.ts'
-import { notFound, route } from './api/route.ts'
+import { route } from './api/route.ts'
 import { getSession } from './api/sessions.ts'
 import type { HttpContext } from './context.ts'
 
@@ -34,9 +34,7 @@ export function contentGuardRoutes(app: FastifyInstance, context: HttpContext): 
     },
     async (request) => {
       const { sid: session_sid, service_sid } = await getSession(context, request)
-      const { InteractionSid: sid } = request.params as { InteractionSid: string }
-      const row = isSid('KI', sid) ? await findInteraction(store, { service_sid, session_sid }, sid) : undefined
-      if (!row) throw notFound(request)
+      const row = await getInteraction(context, request, { service_sid, session_sid })
       const path = `/Services/${service_sid}/Sessions/${session_sid}/Interactions/${row.sid}/ContentGuard`
       return {
         account_sid: row.account_sid,
