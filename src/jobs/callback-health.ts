@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { CallbackHealth } from '../core/callback-health.ts'
 import { claimProbe } from '../core/callbacks.ts'
 import type { Store } from '../core/store.ts'
 import type { ClaimedCallback } from '../db/statements/claim-callbacks.ts'
+import { type Repeated, repeat } from './repeat.ts'
 
 const EVERY_MS = 1_000
 
@@ -13,9 +13,8 @@ export function startCallbackHealth(options: {
   health: CallbackHealth
   probe: (callback: ClaimedCallback) => Promise<void>
   log: Logger
-}): { stop(): Promise<void> } {
+}): Repeated {
   const { store, health, probe, log } = options
-  const stopping = new AbortController()
   const probes = new Set<Promise<void>>()
 
   const look = async () => {
@@ -30,18 +29,10 @@ export function startCallbackHealth(options: {
       probes.add(done)
     }
   }
-  const loop = async () => {
-    while (!stopping.signal.aborted) {
-      await look().catch((error) => log.warn({ err: error }, 'the health of endpoints could not be exchanged'))
-      await delay(EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
-    }
-    await Promise.all(probes)
-  }
-  const finished = loop()
-  return {
-    async stop() {
-      stopping.abort()
-      await finished
-    },
-  }
+  return repeat(
+    EVERY_MS,
+    look,
+    (error) => log.warn({ err: error }, 'the health of endpoints could not be exchanged'),
+    () => Promise.all(probes),
+  )
 }

@@ -1,14 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { refreshKeyring } from '../core/keys.ts'
 import type { Store } from '../core/store.ts'
+import { type Repeated, repeat } from './repeat.ts'
 
 /** Often enough that a new data key is known well before it is used (`core/keys.ts`). */
 const EVERY_MS = 5_000
 
 /** Takes over data keys that are made while the server runs, and says when it will need another master key to start again. */
-export function startWatchingKeys({ store, log }: { store: Store; log: Logger }): { stop(): Promise<void> } {
-  const stopping = new AbortController()
+export function startWatchingKeys({ store, log }: { store: Store; log: Logger }): Repeated {
   let known: string | null | undefined
   const look = async () => {
     const { master_key_id, missed } = await refreshKeyring(store)
@@ -21,17 +20,5 @@ export function startWatchingKeys({ store, log }: { store: Store; log: Logger })
       )
     known = master_key_id
   }
-  const loop = async () => {
-    while (!stopping.signal.aborted) {
-      await look().catch((error) => log.debug({ err: error }, 'the data keys could not be read'))
-      await delay(EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
-    }
-  }
-  const finished = loop()
-  return {
-    async stop() {
-      stopping.abort()
-      await finished
-    },
-  }
+  return repeat(EVERY_MS, look, (error) => log.debug({ err: error }, 'the data keys could not be read'))
 }
