@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { setAccountStatus } from '../core/accounts.ts'
 import { createSecondaryToken, deleteSecondaryToken, promoteSecondaryToken } from '../core/auth-tokens.ts'
-import { asUsage, requireAccount, secretText } from './admin.ts'
+import { asUsage, JSON_OPTION, requireAccount, secretText } from './admin.ts'
 import { print, UsageError } from './output.ts'
 import { withStore } from './with-store.ts'
 
@@ -30,7 +30,7 @@ function secondaryTokenCommands(tokens: Command) {
     .command('create <sid>')
     .description('make a second auth token; requests are accepted with either, callbacks are signed with the first')
     .option('--auth-token <token>', 'the token to take, or @path for a file; otherwise one is made')
-    .option('--json', 'print JSON')
+    .option(...JSON_OPTION)
     .addHelpText('after', '\nExample:\n  maskline accounts secondary-token create AC…')
     .action((sid: string, { authToken, json }: { authToken?: string; json?: boolean }) =>
       withStore(async (store) => {

@@ -4,10 +4,9 @@ import { chainDeeds, type End, findHead } from '../core/audit-chain.ts'
 import { listNewest, readWholeLog } from '../core/audit-list.ts'
 import { verifyAuditLog } from '../core/audit-verify.ts'
 import type { AuditRow } from '../db/schema.ts'
+import { JSON_OPTION } from './admin.ts'
 import { print, UsageError } from './output.ts'
 import { withStore } from './with-store.ts'
-
-const JSON_OPTION = ['--json', 'print JSON'] as const
 
 export function auditCommands(program: Command): void {
   const audit = program.command('audit').description('the audit log: who did what, when and from where')

@@ -8,11 +8,9 @@ import { countPerson, erasePerson } from '../core/privacy/erase.ts'
 import { exportPerson } from '../core/privacy/export.ts'
 import { subjectOf } from '../core/privacy/subject.ts'
 import { inTransaction, type Store } from '../core/store.ts'
-import { requireAccount } from './admin.ts'
+import { JSON_OPTION, requireAccount } from './admin.ts'
 import { print, UsageError } from './output.ts'
 import { withStore } from './with-store.ts'
-
-const JSON_OPTION = ['--json', 'print JSON'] as const
 
 export function privacyCommands(program: Command): void {
   const accounts = program.commands.find((command) => command.name() === 'accounts')

@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises'
 import type { Command } from 'commander'
 import { SETTINGS } from '../config.ts'
 import { readDataKeys, rotateDataKey, rotateMasterKey } from '../core/keys.ts'
-import { secretText } from './admin.ts'
+import { JSON_OPTION, secretText } from './admin.ts'
 import { print, UsageError } from './output.ts'
 import { openTarget } from './whole-file.ts'
 import { withStore } from './with-store.ts'
@@ -14,7 +14,7 @@ export function rotationCommands(keys: Command): void {
   keys
     .command('status')
     .description('which master key opens this database, and the data keys it wraps')
-    .option('--json', 'print JSON')
+    .option(...JSON_OPTION)
     .action((options: { json?: boolean }) =>
       withStore(async (store) => {
         const row = (key: Awaited<ReturnType<typeof readDataKeys>>[number]) => ({
