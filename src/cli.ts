@@ -7,7 +7,7 @@ import { backupCommands } from './cli/backup.ts'
 import { callbackCommands } from './cli/callbacks.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { numberCommands } from './cli/numbers.ts'
-import { fail } from './cli/output.ts'
+import { endQuietly, fail } from './cli/output.ts'
 import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
@@ -33,4 +33,5 @@ privacyCommands(program)
 whyCommand(program)
 doctorCommand(program)
 
+endQuietly(process.stdout)
 program.parseAsync().catch(fail)

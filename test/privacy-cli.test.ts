@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { runCli } from './support/cli.ts'
+import { cleanEnv, commandLine, runCli } from './support/cli.ts'
 import { converse, newPerson } from './support/conversation.ts'
 import { makeService, serverForFile } from './support/proxy-api.ts'
 import type { TestServer } from './support/server.ts'
@@ -55,4 +58,21 @@ test('the operator exports and erases a person, and is asked before', async () =
   assert.deepEqual(await erase('--dry-run'), [sid, 1])
   assert.deepEqual(await erase('--yes'), [sid, 1], 'control: neither was it erased before')
   assert.deepEqual(await erase('--yes'), [sid, 0])
+})
+
+test('a command whose reader has seen enough ends quietly', async () => {
+  const server = await getServer()
+  const { alice } = await converse(server, await makeService(server, 2))
+  for (const args of [
+    ['privacy', 'export', alice.identifier],
+    ['audit', 'export'],
+    ['accounts', 'list'],
+  ]) {
+    const [program = '', ...rest] = commandLine(args)
+    const env = cleanEnv({ DATABASE_URL: server.database_url, MASKLINE_MASTER_KEY: server.master_key })
+    const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    assert.deepEqual([code, stderr], [0, ''], args.join(' '))
+  }
 })

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import type { Command } from 'commander'
 import { chainDeeds, type End, findHead } from '../core/audit-chain.ts'
 import { listNewest, readWholeLog } from '../core/audit-list.ts'
 import { verifyAuditLog } from '../core/audit-verify.ts'
 import type { AuditRow } from '../db/schema.ts'
 import { JSON_OPTION } from './admin.ts'
-import { print, UsageError } from './output.ts'
+import { print, UsageError, write } from './output.ts'
 import { withStore } from './with-store.ts'
 
 export function auditCommands(program: Command): void {
@@ -87,7 +86,7 @@ async function exportAll({ account }: { account?: string }) {
   await withStore(async (store) => {
     for await (const row of readWholeLog(store)) {
       if (account && row.account_sid !== account) continue
-      if (!process.stdout.write(`${JSON.stringify(presentRow(row))}\n`)) await once(process.stdout, 'drain')
+      await write(`${JSON.stringify(presentRow(row))}\n`)
     }
   })
 }

@@ -7,8 +7,31 @@ import { DatabaseError } from '../db/database-error.ts'
 /** Something the person at the keyboard has to change; its message says what. */
 export class UsageError extends Error {}
 
+/** Whoever read what we write, as `head` does, has seen enough. */
+class ReaderGone extends Error {}
+
+const isGone = (error: Error) => /^(EPIPE|ERR_STREAM_DESTROYED)$/.test((error as { code?: string }).code ?? '')
+
+/** What is still printed when nobody reads any more goes nowhere, and the command comes to its end. */
+export function endQuietly(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error) => {
+    if (!isGone(error)) throw error
+  })
+}
+
+/** Writes a part of much, at the pace at which it is read; once nobody reads any more, nothing further is made. */
+export function write(chunk: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(chunk, (error) => {
+      if (error) reject(isGone(error) ? new ReaderGone() : error)
+      else resolve()
+    })
+  })
+}
+
 /** The net of the CLI: what can be put right is told in a line, anything else with its stack. */
 export function fail(error: unknown): never {
+  if (error instanceof ReaderGone) process.exit(0)
   if (error instanceof ConfigError) {
     console.error(`These settings have to be put right:\n${error.problems.map((problem) => `  ${problem}`).join('\n')}`)
     process.exit(2)

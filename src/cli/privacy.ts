@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { listAccounts } from '../core/accounts.ts'
@@ -9,7 +8,7 @@ import { exportPerson } from '../core/privacy/export.ts'
 import { subjectOf } from '../core/privacy/subject.ts'
 import { inTransaction, type Store } from '../core/store.ts'
 import { JSON_OPTION, requireAccount } from './admin.ts'
-import { print, UsageError } from './output.ts'
+import { print, UsageError, write } from './output.ts'
 import { withStore } from './with-store.ts'
 
 export function privacyCommands(program: Command): void {
@@ -109,7 +108,7 @@ async function subjectsOf(store: Store, number: string, account: string | undefi
 async function runExport(store: Store, number: string, account: string | undefined) {
   for (const subject of await subjectsOf(store, number, account)) {
     for await (const chunk of exportPerson(store, subject)) {
-      if (!process.stdout.write(chunk)) await once(process.stdout, 'drain')
+      await write(chunk)
     }
   }
 }
