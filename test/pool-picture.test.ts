@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readSends } from '../src/core/capacity/number-sends.ts'
+import { readPairHistory } from '../src/core/capacity/pair-history.ts'
 import { newSid, sidAt } from '../src/core/sid.ts'
 import { askedByKey } from './support/callers.ts'
 import { runCli } from './support/cli.ts'
@@ -159,6 +161,40 @@ test('capacity says how many numbers the busiest person has left, and what anoth
     [4, 4],
     'of deleted sessions it is remembered',
   )
+})
+
+test('where there is too much, only the newest is read, and it is said', async () => {
+  const server = await shared()
+  const service = await makeService(server, 1)
+  const { sid, carrier_sid } = server.account
+  const number = service.numbers[0]?.phone_number ?? ''
+  const [row] = await rows(server, 'select * from services where sid = $1', [service.sid])
+  await rows(
+    server,
+    `insert into participants (service_sid, sid, session_sid, account_sid, identifier_sealed, identifier_hash, proxy_identifier, proxy_identifier_sid)
+     select $1, $2 || lpad(at::text, 20, '0'), 'KC' || at, $3, '', sha256(int4send(at)), $4, 'PN' from generate_series(1, 12000) at`,
+    [service.sid, sidAt('KP', Date.now()), sid, number],
+  )
+  const read = (most?: number) =>
+    readPairHistory(server.store, row, new Map([[number, 0]]), { seconds: 1, live: true, ttl: true }, most)
+  const whole = await read()
+  assert.deepEqual([whole.people.length, whole.whole_since], [12_000, undefined])
+  const part = await read(10_000)
+  assert.equal(part.people.length, 10_000)
+  assert.ok(Math.abs((part.whole_since ?? 0) - part.now) < 60, 'as old as the oldest that was read')
+
+  const busy = (count: number) =>
+    rows(
+      server,
+      `insert into interactions (service_sid, sid, account_sid, carrier_sid, type, origin, outcome, outbound_number, outbound_resource_status)
+       select $1, $2 || lpad(at::text, 10, '0') || $3, $4, $5, 'message', 'inbound', 'relayed', $6, 'delivered' from generate_series(1, $7::int) at`,
+      [service.sid, sidAt('KI', Date.now()), newSid('KI').slice(24), sid, carrier_sid, number, count],
+    )
+  await busy(3_999)
+  assert.equal((await readSends(server.store, service.sid)).is_sample, false)
+  await busy(2)
+  const sends = await readSends(server.store, service.sid)
+  assert.deepEqual([sends.is_sample, sends.of.get(number)], [true, { sent: 4_000, failed: 0 }])
 })
 
 test('what removing a number would do is what then happens', async () => {

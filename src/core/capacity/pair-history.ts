@@ -31,6 +31,7 @@ export async function readPairHistory(
   service: Service,
   places: ReadonlyMap<string, number>,
   wanted: Wanted,
+  most = MOST,
 ): Promise<PairHistory> {
   const { rows } = await sql<{ now: number }>`select extract(epoch from now())::float8 as now`.execute(store.db)
   // Times are rounded, and what has just happened has happened.
@@ -53,8 +54,8 @@ export async function readPairHistory(
   }
   const since = Math.max(0, now - wanted.seconds)
   const ends = [
-    await readPages(take, (before) => participantPage(service, { ...wanted, since, before }).execute(store.db)),
-    await readPages(take, (before) => deletedPage(service, { since, before }).execute(store.db)),
+    await readPages(take, most, (before) => participantPage(service, { ...wanted, since, before }).execute(store.db)),
+    await readPages(take, most, (before) => deletedPage(service, { since, before }).execute(store.db)),
   ].filter((end) => end !== undefined)
   return { people: [...people.values()], now, whole_since: ends.length > 0 ? Math.max(...ends) : undefined }
 }
@@ -73,17 +74,21 @@ export async function replayAll({ people }: PairHistory, replay: ReturnType<type
 type PairPage = { seen: number; last: string | null; pairs: string | null }
 
 /** Gives the time of the last one when there were more than are read. */
-async function readPages(take: (pair: string) => void, read: (before: string) => Promise<{ rows: PairPage[] }>) {
+async function readPages(
+  take: (pair: string) => void,
+  most: number,
+  read: (before: string) => Promise<{ rows: PairPage[] }>,
+) {
   // No SID comes after this, and SIDs begin with the time.
   let reading = read('KPg')
   for (let seen = PAGE; ; seen += PAGE) {
     const [page] = (await reading).rows
     const last = page?.seen === PAGE ? page.last : null
     // The database reads on meanwhile.
-    if (last && seen < MOST) reading = read(last)
+    if (last && seen < most) reading = read(last)
     for (const pair of page?.pairs?.split(';') ?? []) take(pair)
     if (!last) return undefined
-    if (seen >= MOST) return Number.parseInt(last.slice(2, 14), 16) / 1_000
+    if (seen >= most) return Number.parseInt(last.slice(2, 14), 16) / 1_000
   }
 }
 
@@ -102,13 +107,13 @@ function participantPage(
   { live, ttl, since, before }: Wanted & { since: number; before: string },
 ) {
   const session = sql`
-    select date_part('epoch', s.ttl_since)::int as ttl_since, coalesce(s.closed_reason = 'ttl', false) as has_run_out
+    select date_part('epoch', s.ttl_since)::bigint as ttl_since, coalesce(s.closed_reason = 'ttl', false) as has_run_out
     from sessions s where s.service_sid = p.service_sid and s.sid = p.session_sid and s.date_expiry is null and s.ttl = ${default_ttl}
     limit 1`
-  const nothing = sql`select 0 as ttl_since, false as has_run_out`
+  const nothing = sql`select 0::bigint as ttl_since, false as has_run_out`
   return pageOf(sql`
-    select p.sid, ${person} as person, p.proxy_identifier as number, date_part('epoch', p.date_created)::int as began,
-           coalesce(date_part('epoch', p.date_released), 0)::int as ended, coalesce(s.ttl_since, 0) as ttl_since,
+    select p.sid, ${person} as person, p.proxy_identifier as number, date_part('epoch', p.date_created)::bigint as began,
+           coalesce(date_part('epoch', p.date_released), 0)::bigint as ended, coalesce(s.ttl_since, 0) as ttl_since,
            coalesce(s.has_run_out and p.date_deleted is null, false) as has_run_out,
            coalesce(p.date_released > to_timestamp(${since}), ${live}) as counts
     from (select * from participants where service_sid = ${sid} and sid < ${before} order by sid desc limit ${PAGE}) p
@@ -119,6 +124,6 @@ function participantPage(
 const deletedPage = ({ sid }: Service, { since, before }: { since: number; before: string }) =>
   pageOf(sql`
     select p.sid, ${person} as person, p.proxy_identifier as number, ('x' || substr(p.sid, 3, 12))::bit(48)::bigint / 1000 as began,
-           date_part('epoch', p.date_released)::int as ended, 0 as ttl_since, false as has_run_out,
+           date_part('epoch', p.date_released)::bigint as ended, 0 as ttl_since, false as has_run_out,
            p.date_released > to_timestamp(${since}) as counts
     from (select * from released_pairs where service_sid = ${sid} and sid < ${before} order by sid desc limit ${PAGE}) p`)
