@@ -51,6 +51,12 @@ export function TraceSteps({ sid, changes, verdict }: { sid: string; changes: nu
   )
 }
 
+/** In milliseconds only where the times have them. */
+function sinceThen(at: string, since: string): string {
+  const ms = Math.max(0, Date.parse(at) - Date.parse(since))
+  return at.includes('.') || ms >= 60_000 ? lasting(ms) : `${ms / 1_000} s`
+}
+
 function StepLine({ step, since }: { step: Step; since: string }) {
   const { tone, word } = RESULTS[step.result] ?? RESULTS.info
   const details = Object.entries(step.details).filter(([, value]) => value !== null && value !== '')
@@ -65,7 +71,7 @@ function StepLine({ step, since }: { step: Step; since: string }) {
       <span className={s.dot}>
         <span className={s.unseen}>{word}</span>
       </span>
-      <span className={s.at}>+{lasting(Math.max(0, Date.parse(step.at) - Date.parse(since)))}</span>
+      <span className={s.at}>+{sinceThen(step.at, since)}</span>
       {details.length === 0 ? (
         <div>{line}</div>
       ) : (
