@@ -18,6 +18,8 @@ export const statusOf = ({ due_at, date_delivered }: Pick<Callback, 'due_at' | '
 export type CallbackFilter = {
   status?: CallbackStatus | undefined
   service_sid?: string | undefined
+  /** Only with its service. */
+  session_sid?: string | undefined
   /** Scheme, host and port. */
   endpoint?: string | undefined
   since?: Date | undefined
@@ -165,12 +167,18 @@ async function replayBatch(store: Store, account_sid: string, filter: CallbackFi
 const CLOCKS_APART_MS = 300_000
 
 function conditionOf(account_sid: string, filter: CallbackFilter): RawBuilder<boolean> {
-  const { status, service_sid, endpoint, since, until } = filter
+  const { status, service_sid, session_sid, endpoint, since, until } = filter
   const conditions = [sql`account_sid = ${account_sid}`]
   if (status === 'pending') conditions.push(sql`due_at is not null`)
   if (status === 'failed') conditions.push(sql`due_at is null and date_delivered is null`)
   if (status === 'delivered') conditions.push(sql`due_at is null and date_delivered is not null`)
   if (service_sid !== undefined) conditions.push(sql`service_sid = ${service_sid}`)
+  if (session_sid !== undefined) {
+    // Looked up first, and the list then read by SIDs: a session has few of all that an account has.
+    conditions.push(sql`sid = any (array(
+      select c.sid from interactions i join callbacks c on c.service_sid = i.service_sid and c.interaction_sid = i.sid
+      where i.service_sid = ${service_sid} and i.session_sid = ${session_sid}))`)
+  }
   if (endpoint !== undefined) conditions.push(sql`callback_endpoint(url) = ${endpoint.toLowerCase()}`)
   // SIDs begin with the time, so that a time is found by the index that lists them.
   if (since) conditions.push(sql`sid >= ${sidAt('CB', since.getTime() - CLOCKS_APART_MS)} and date_created >= ${since}`)

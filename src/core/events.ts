@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Event } from '../db/schema.ts'
 import { CATALOGUE, type ErrorCode, errorMessage } from './errors.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
@@ -35,7 +36,12 @@ export async function recordEvent(store: Store, event: NewEvent): Promise<void> 
     .execute()
 }
 
-export type EventFilter = { error_code?: number | undefined; service_sid?: string | undefined }
+/** A session only with its service. */
+export type EventFilter = {
+  error_code?: number | undefined
+  service_sid?: string | undefined
+  session_sid?: string | undefined
+}
 
 export async function listEvents(
   store: Store,
@@ -46,5 +52,13 @@ export async function listEvents(
   let query = store.db.selectFrom('events').selectAll().where('account_sid', '=', account_sid)
   if (filter.error_code) query = query.where('error_code', '=', filter.error_code)
   if (filter.service_sid) query = query.where('service_sid', '=', filter.service_sid)
+  if (filter.session_sid) {
+    // Looked up first, and the list then read by SIDs: a session has few of all that an account has.
+    const { service_sid, session_sid } = filter
+    query = query.where(
+      sql<boolean>`sid = any (array(
+        select sid from events where service_sid = ${service_sid} and session_sid = ${session_sid}))`,
+    )
+  }
   return await readPage(query, 'sid', page)
 }

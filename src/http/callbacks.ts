@@ -12,13 +12,14 @@ import {
   statusOf,
 } from '../core/callback-records.ts'
 import { openResponse } from '../core/callbacks.ts'
-import { invalidParameter, ProxyError } from '../core/errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 import { isSid } from '../core/sid.ts'
 import type { Store } from '../core/store.ts'
 import type { Callback, CallbackAttemptRow } from '../db/schema.ts'
 import { DateParameter, type Form, parseForm } from './api/form.ts'
 import { once } from './api/idempotency.ts'
 import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { checkPlace } from './api/place.ts'
 import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { formOf, notFound, queryOf, route } from './api/route.ts'
 import type { HttpContext } from './context.ts'
@@ -26,6 +27,7 @@ import type { HttpContext } from './context.ts'
 const Filter = Type.Object({
   Status: Type.Optional(Type.Unsafe<Status>({ type: 'string', enum: [...CALLBACK_STATUSES] })),
   ServiceSid: Type.Optional(Type.String({ description: 'Only callbacks of this service.' })),
+  SessionSid: Type.Optional(Type.String({ description: 'Only callbacks of this session of it.' })),
   Endpoint: Type.Optional(
     Type.String({
       description: 'Only callbacks to this scheme, host and port, as in https://app.example. Failed ones only.',
@@ -235,7 +237,7 @@ function replayRoutes(app: FastifyInstance, context: HttpContext): void {
 
 function parseFilter(form: Form, fallback?: Status): CallbackFilter {
   const filter = parseForm(Filter, form, 'update')
-  if (filter.service_sid && !isSid('KS', filter.service_sid)) throw new ProxyError(80408)
+  checkPlace(filter)
   if (filter.endpoint && !/^https?:\/\/[^/?#@\s]+$/i.test(filter.endpoint)) {
     throw invalidParameter('Endpoint', 'Give scheme, host and port, as in https://app.example.')
   }

@@ -9,7 +9,7 @@ import { findTrace } from '../core/trace/trace.ts'
 import { STATES, VERDICT_CODES } from '../core/trace/verdicts.ts'
 import type { Outcome } from '../db/schema.ts'
 import { DateParameter, type Form, parseForm } from './api/form.ts'
-import { PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { DateTime, Message, Nullable, OneOf, Plain, presentDate, SidOf, Url } from './api/present.ts'
 import { notFound, queryOf, route } from './api/route.ts'
 import { AttemptBody, CallbackBody, presentAttempt, presentCallback } from './callbacks.ts'
@@ -150,12 +150,8 @@ export function recordRoutes(app: FastifyInstance, { store }: HttpContext): void
       const form = queryOf(request)
       const query = parsePage(form)
       const found = await listRecords(store, request.caller.account_sid, parseFilter(form), query.request)
-      const url = new URL(`${base}/Interactions`)
-      for (const name of Object.keys(Filter.properties)) {
-        const value = form.get(name)?.at(-1)
-        if (value) url.searchParams.set(name, value)
-      }
-      return presentPage(found, query, { key: 'interactions', url: url.href, present })
+      const url = filteredUrl(`${base}/Interactions`, Filter, form)
+      return presentPage(found, query, { key: 'interactions', url, present })
     },
   )
 

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { ProxyError } from '../core/errors.ts'
 import { listEvents } from '../core/events.ts'
-import { isSid } from '../core/sid.ts'
 import { parseForm } from './api/form.ts'
 import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
+import { checkPlace } from './api/place.ts'
 import { queryOf, route } from './api/route.ts'
 import { auditLogRoutes } from './audit-log.ts'
 import { blockedNumberRoutes } from './blocked-numbers.ts'
@@ -26,6 +25,7 @@ import { streamRoutes } from './stream.ts'
 const EventFilter = Type.Object({
   ErrorCode: Type.Optional(Type.Integer({ minimum: 1, description: 'Only events of this code.' })),
   ServiceSid: Type.Optional(Type.String({ description: 'Only events of this service.' })),
+  SessionSid: Type.Optional(Type.String({ description: 'Only events of this session of it.' })),
 })
 const EventQuery = Type.Object({ ...PageQuery.properties, ...EventFilter.properties })
 
@@ -63,10 +63,10 @@ function eventRoutes(app: FastifyInstance, context: HttpContext): void {
     { summary: 'List events', scope: 'events:read', query: EventQuery, answer: PageOf('events', EventBody) },
     async (request) => {
       const form = queryOf(request)
-      const { error_code, service_sid } = parseForm(EventFilter, form, 'update')
-      if (service_sid && !isSid('KS', service_sid)) throw new ProxyError(80408)
+      const filter = parseForm(EventFilter, form, 'update')
+      checkPlace(filter)
       const query = parsePage(form)
-      const found = await listEvents(store, request.caller.account_sid, { error_code, service_sid }, query.request)
+      const found = await listEvents(store, request.caller.account_sid, filter, query.request)
       const url = filteredUrl(`${base}/Events`, EventFilter, form)
       return presentPage(found, query, { key: 'events', url, present: presentEvent })
     },

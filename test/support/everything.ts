@@ -90,6 +90,7 @@ async function readLists({ get }: TestServer, { service, talk }: LivedIn) {
     ['/maskline/v1/Events?ErrorCode=80905', 'NO'],
     [`/maskline/v1/Events?ServiceSid=${service.sid}`, 'NO'],
     [`/maskline/v1/Events?ErrorCode=80905&ServiceSid=${service.sid}`, 'NO'],
+    [`/maskline/v1/Events?ServiceSid=${service.sid}&SessionSid=${talk.session.sid}`, 'NO'],
     [`/maskline/v1/Services/${service.sid}/Recordings`, 'RE'],
     ['/maskline/v1/AuditLog', 'AU'],
     ['/maskline/v1/AuditLog?Action=kind-7', 'AU'],
@@ -98,11 +99,16 @@ async function readLists({ get }: TestServer, { service, talk }: LivedIn) {
     [`/maskline/v1/AuditLog?StartDate=${new Date(Date.now() - 86_400_000).toISOString()}`, 'AU'],
     ['/maskline/v1/AuditLog?EndDate=2020-01-01', 'AU'],
     ...['', 'failed', 'pending', 'delivered'].flatMap((status) =>
-      ['', `ServiceSid=${service.sid}`, 'Since=2030-01-31&Until=2030-02-01', 'Endpoint=https://app.example'].flatMap(
-        (filter): [string, string][] =>
-          filter.startsWith('Endpoint') && status !== 'failed'
-            ? []
-            : [[`/maskline/v1/Callbacks?Status=${status}&${filter}`, 'CB']],
+      [
+        '',
+        `ServiceSid=${service.sid}`,
+        `ServiceSid=${service.sid}&SessionSid=${talk.session.sid}`,
+        'Since=2030-01-31&Until=2030-02-01',
+        'Endpoint=https://app.example',
+      ].flatMap((filter): [string, string][] =>
+        filter.startsWith('Endpoint') && status !== 'failed'
+          ? []
+          : [[`/maskline/v1/Callbacks?Status=${status}&${filter}`, 'CB']],
       ),
     ),
     ['/maskline/v1/Keys', 'SK'],

@@ -5,6 +5,7 @@ import { type OpenedInteraction, openInteraction } from '../interactions.ts'
 import { mostOf, type Page, type PageRequest, toPage } from '../page.ts'
 import { openParticipant } from '../participants.ts'
 import { serviceOf } from '../services.ts'
+import { sidAt } from '../sid.ts'
 import type { Store } from '../store.ts'
 import { type Facts, type Verdict, verdictOf } from './verdict.ts'
 
@@ -73,14 +74,12 @@ export async function listRecords(
 function rangeOf({ session_sid, since, until }: RecordFilter, from: PageRequest['from']): RawBuilder<unknown> {
   const range = [sql``]
   if (session_sid) range.push(sql`session_sid = ${session_sid}`)
-  if (since) range.push(sql`sid >= ${sidAt(since.getTime() - CLOCKS_APART_MS)}`)
-  if (until) range.push(sql`sid < ${sidAt(until.getTime() + CLOCKS_APART_MS)}`)
+  if (since) range.push(sql`sid >= ${sidAt('KI', since.getTime() - CLOCKS_APART_MS)}`)
+  if (until) range.push(sql`sid < ${sidAt('KI', until.getTime() + CLOCKS_APART_MS)}`)
   if ('after' in from) range.push(sql`sid < ${from.after}`)
   if ('before' in from) range.push(sql`sid > ${from.before}`)
   return sql.join(range, sql` and `)
 }
-
-const sidAt = (ms: number) => `KI${Math.max(0, ms).toString(16).padStart(12, '0')}`
 
 function conditionsOf({ outcome, type, since, until }: RecordFilter): RawBuilder<boolean>[] {
   const conditions: RawBuilder<boolean>[] = []
