@@ -34,7 +34,7 @@ export const StatusBadge = ({ status }: { status: SessionStatus }) => (
 )
 
 const CALLBACKS: Record<string, { tone: 'good' | 'info' | 'bad'; word: string }> = {
-  delivered: { tone: 'good', word: 'Answered' },
+  delivered: { tone: 'good', word: 'Delivered' },
   pending: { tone: 'info', word: 'Pending' },
   failed: { tone: 'bad', word: 'Failed' },
 }

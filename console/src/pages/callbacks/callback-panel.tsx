@@ -9,8 +9,8 @@ import { Dialog } from '../../kit/dialog.tsx'
 import { Facts } from '../../kit/page.tsx'
 import { Empty, ErrorNote, Loading, Shown } from '../../kit/states.tsx'
 import { lasting, Sid, Time } from '../../kit/text.tsx'
+import { CallbackBadge } from '../../kit/verdict.tsx'
 import s from './callbacks.module.css'
-import { STATUSES } from './filter.ts'
 
 /** One callback: what it said to whom, what came of each attempt, and saying it again. `told` is what the stream said of it. */
 export function CallbackPanel({ sid, told, onClose }: { sid: string; told: unknown; onClose: () => void }) {
@@ -60,12 +60,9 @@ export function CallbackPanel({ sid, told, onClose }: { sid: string; told: unkno
 
 function factsOf(callback: Callback): [string, ReactNode][] {
   const { status, waits_for_endpoint, attempts, service_sid, interaction_sid, ...dates } = callback
-  const { name, tone } = STATUSES[status] ?? { name: status, tone: 'dim' as const }
   const facts: [string, ReactNode][] = [
-    [
-      'Status',
-      <Badge key="status" tone={tone}>{`${name}${waits_for_endpoint ? ', waits for its endpoint' : ''}`}</Badge>,
-    ],
+    ['Status', <CallbackBadge key="status" status={status} />],
+    ['Waits', waits_for_endpoint ? 'until its endpoint answers again' : null],
     ['Tries since the last replay', attempts],
     ['Made', <Time key="made" date={dates.date_created} as="date" />],
     ['Next try', dates.date_next_attempt && <Time key="next" date={dates.date_next_attempt} />],
@@ -91,23 +88,27 @@ function Request({ path }: { path: string }) {
   return (
     <section className={s.section}>
       <h3>Request</h3>
-      <Shown of={request}>
-        {({ method, url, parameters }) => (
-          <>
-            <p className={s.request}>
-              <strong>{method}</strong> {url}
-            </p>
-            <dl className={s.parameters}>
-              {parameters.map(({ name, value }) => (
-                <div key={name}>
-                  <dt>{name}</dt>
-                  <dd>{value || <span className={s.dim}>empty</span>}</dd>
-                </div>
-              ))}
-            </dl>
-          </>
-        )}
-      </Shown>
+      {request.error?.status === 404 ? (
+        <p className={s.dim}>What it told of has been deleted, so what it said is not known any more.</p>
+      ) : (
+        <Shown of={request}>
+          {({ method, url, parameters }) => (
+            <>
+              <p className={s.request}>
+                <strong>{method}</strong> {url}
+              </p>
+              <dl className={s.parameters}>
+                {parameters.map(({ name, value }) => (
+                  <div key={name}>
+                    <dt>{name}</dt>
+                    <dd>{value || <span className={s.dim}>empty</span>}</dd>
+                  </div>
+                ))}
+              </dl>
+            </>
+          )}
+        </Shown>
+      )}
     </section>
   )
 }

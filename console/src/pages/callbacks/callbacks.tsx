@@ -12,10 +12,11 @@ import { Card, Page } from '../../kit/page.tsx'
 import { Empty, Shown } from '../../kit/states.tsx'
 import { type Column, ListTable } from '../../kit/table.tsx'
 import { Sid, Time } from '../../kit/text.tsx'
+import { CallbackBadge, LiveMark } from '../../kit/verdict.tsx'
 import { CallbackPanel } from './callback-panel.tsx'
 import s from './callbacks.module.css'
 import { Endpoints } from './endpoints.tsx'
-import { type Filter, fits, parametersOf, STATUSES } from './filter.ts'
+import { type Filter, fits, parametersOf } from './filter.ts'
 import { FilterBar } from './filter-bar.tsx'
 import { ReplayAll } from './replay-all.tsx'
 
@@ -52,7 +53,7 @@ export function Callbacks() {
       title="Callbacks"
       actions={
         <>
-          <Live state={feed.state} />
+          <LiveMark state={feed.state} />
           {mayReplay && <Button onClick={() => setReplaying(true)}>Replay all failed</Button>}
         </>
       }
@@ -87,14 +88,6 @@ export function Callbacks() {
   )
 }
 
-const Live = ({ state }: { state: 'connecting' | 'live' | 'broken' }) => (
-  <span role="status">
-    <Badge tone={state === 'live' ? 'good' : 'warn'}>
-      {{ live: 'Live', connecting: 'Connecting …', broken: 'Not live' }[state]}
-    </Badge>
-  </span>
-)
-
 const Nothing = ({ filter }: { filter: Filter }) =>
   filter.status || filter.service || filter.endpoint || filter.since ? (
     <Empty title="No callback fits.">Choose any status, or look further back.</Empty>
@@ -107,11 +100,8 @@ const Nothing = ({ filter }: { filter: Filter }) =>
 const columnsOf = (open: (sid: string) => void): Column<Callback>[] => [
   {
     title: 'Status',
-    cell: ({ status, waits_for_endpoint }) => (
-      <Badge tone={STATUSES[status]?.tone ?? 'dim'}>
-        {waits_for_endpoint ? 'Waits for its endpoint' : (STATUSES[status]?.name ?? status)}
-      </Badge>
-    ),
+    cell: ({ status, waits_for_endpoint }) =>
+      waits_for_endpoint ? <Badge tone="warn">Waits for its endpoint</Badge> : <CallbackBadge status={status} />,
   },
   { title: 'Made', cell: ({ date_created }) => <Time date={date_created} /> },
   {

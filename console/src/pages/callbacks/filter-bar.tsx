@@ -1,8 +1,8 @@
 import type { Endpoint } from '../../api/bodies.ts'
 import type { useServices } from '../../api/service.ts'
 import { SelectField } from '../../kit/field.tsx'
+import { Filters } from '../../kit/filters.tsx'
 import { ServiceField } from '../service-field.tsx'
-import s from './callbacks.module.css'
 import { type Filter, PERIODS, STATUSES, sinceOf } from './filter.ts'
 
 type Filtering = {
@@ -17,7 +17,7 @@ export function FilterBar({ filter, services, endpoints, onChange }: Filtering) 
   const set = (part: Partial<Filter>) => onChange({ ...filter, ...part })
   const names = new Set([...endpoints.map(({ endpoint }) => endpoint), ...(filter.endpoint ? [filter.endpoint] : [])])
   return (
-    <search className={s.filters}>
+    <Filters label="Which callbacks">
       <SelectField
         label="Status"
         value={filter.status}
@@ -26,7 +26,7 @@ export function FilterBar({ filter, services, endpoints, onChange }: Filtering) 
         }
       >
         <option value="">Any</option>
-        {Object.entries(STATUSES).map(([status, { name }]) => (
+        {Object.entries(STATUSES).map(([status, name]) => (
           <option key={status} value={status}>
             {name}
           </option>
@@ -59,6 +59,6 @@ export function FilterBar({ filter, services, endpoints, onChange }: Filtering) 
           </option>
         ))}
       </SelectField>
-    </search>
+    </Filters>
   )
 }

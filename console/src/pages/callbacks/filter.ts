@@ -1,11 +1,7 @@
 import type { Callback } from '../../api/bodies.ts'
 import type { Params } from '../../api/http.ts'
 
-export const STATUSES: Record<string, { name: string; tone: 'good' | 'bad' | 'info' }> = {
-  pending: { name: 'Pending', tone: 'info' },
-  delivered: { name: 'Delivered', tone: 'good' },
-  failed: { name: 'Failed', tone: 'bad' },
-}
+export const STATUSES = { pending: 'Pending', delivered: 'Delivered', failed: 'Failed' }
 
 /** `since` is the date that `since_s` seconds ago was when it was chosen; both are empty for all times. */
 export type Filter = { status: string; service: string; endpoint: string; since_s: number; since: string }

@@ -2,6 +2,7 @@ import { type ReactNode, useDeferredValue, useId, useMemo, useState } from 'reac
 import type { Capacity, PoolBody, PoolNumber, Service } from '../../api/bodies.ts'
 import { useGet } from '../../api/use.ts'
 import { SelectField, TextField } from '../../kit/field.tsx'
+import { Filters } from '../../kit/filters.tsx'
 import { Card } from '../../kit/page.tsx'
 import { Empty } from '../../kit/states.tsx'
 import { Time } from '../../kit/text.tsx'
@@ -103,7 +104,7 @@ type Filtering = { groups: Group[]; filter: PoolFilter; onChange: (filter: PoolF
 function FilterBar({ groups, filter, onChange }: Filtering) {
   const set = (part: Partial<PoolFilter>) => onChange({ ...filter, ...part })
   return (
-    <search className={s.filters}>
+    <Filters label="Which numbers">
       <TextField
         label="Digits or SID"
         type="search"
@@ -129,6 +130,6 @@ function FilterBar({ groups, filter, onChange }: Filtering) {
           </option>
         ))}
       </SelectField>
-    </search>
+    </Filters>
   )
 }
