@@ -22,19 +22,22 @@ function Gate() {
   const { session, error } = useSignedIn()
   if (session === undefined) return error ? <ErrorNote error={error} retry={() => location.reload()} /> : <Loading />
   if (session === null) return <SignIn />
+  // What was read for one account is nothing to the next, nor is what one user read to another.
   return (
-    <SessionProvider session={session}>
-      <Shell>
-        <Switch>
-          <Route path="/">
-            <Redirect to={homeOf(session)} replace />
-          </Route>
-          {PAGES.map(({ path, page }) => (
-            <Route key={path} path={path} component={page} />
-          ))}
-          <Route component={NotFound} />
-        </Switch>
-      </Shell>
-    </SessionProvider>
+    <SWRConfig key={`${session.user.sid} ${session.account.sid}`} value={{ provider: () => new Map() }}>
+      <SessionProvider session={session}>
+        <Shell>
+          <Switch>
+            <Route path="/">
+              <Redirect to={homeOf(session)} replace />
+            </Route>
+            {PAGES.map(({ path, page }) => (
+              <Route key={path} path={path} component={page} />
+            ))}
+            <Route component={NotFound} />
+          </Switch>
+        </Shell>
+      </SessionProvider>
+    </SWRConfig>
   )
 }

@@ -16,7 +16,7 @@ export function useNewest<Row extends { sid: string }>(path: string | undefined,
       return pathname + search
     },
     (key: string) => get(key),
-    { revalidateFirstPage: false },
+    { revalidateFirstPage: false, revalidateOnMount: true },
   )
   const hasMore = Boolean(data?.at(-1)?.meta.previous_page_url)
   return {

@@ -52,11 +52,8 @@ export function useSession(): Session {
 /** Whether the user may do what takes this scope. */
 export const useMay = (scope: string): boolean => useSession().scopes.includes(scope)
 
-/** Everything that was read belongs to somebody else now, or to another account. */
-export const startOver = (session: Session | null) =>
-  mutate((key) => key !== PATH, undefined, { revalidate: true }).then(() =>
-    mutate(PATH, session, { revalidate: false }),
-  )
+/** Everything is read anew for somebody else, or for another account (`Gate`). */
+export const startOver = (session: Session | null) => mutate(PATH, session, { revalidate: false })
 
 /** Something about the user is other than it was. */
 export const readSessionAgain = () => mutate(PATH)

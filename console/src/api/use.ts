@@ -32,7 +32,7 @@ export function useList<Row>(path: string | undefined) {
       return index === 0 ? path : pathOf(previous?.meta.next_page_url ?? '')
     },
     (key: string) => get(key),
-    { revalidateFirstPage: false },
+    { revalidateFirstPage: false, revalidateOnMount: true },
   )
   const rows = data?.flatMap((page) => page[page.meta.key] as Row[])
   const hasMore = Boolean(data?.at(-1)?.meta.next_page_url)

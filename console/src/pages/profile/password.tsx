@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import { post } from '../../api/http.ts'
 import { errorAt, errorBeside } from '../../api/parameter.ts'
-import { useSession } from '../../api/session.tsx'
+import { readSessionAgain, useSession } from '../../api/session.tsx'
 import { useAction } from '../../api/use.ts'
 import { Button } from '../../kit/button.tsx'
 import { TextField } from '../../kit/field.tsx'
@@ -27,6 +27,7 @@ export function Password() {
     if (!(await run({ Current: is_by_link ? undefined : String(form.get('Current')), Password }))) return
     fields.reset()
     setSaid('changed')
+    await readSessionAgain()
   }
   return (
     <Card title="Password">
