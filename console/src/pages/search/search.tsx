@@ -24,7 +24,7 @@ function Answer({ asked: { query } }: { asked: Asked }) {
     post<Found>('/maskline/v1/Search', { Query: query }).then(setFound, setError)
   }, [query])
   useEffect(search, [search])
-  const place = found?.found && placeOf(found.found)
+  const place = found && placeOf(found)
   useEffect(() => {
     if (place) navigate(place, { replace: true })
   }, [place, navigate])
