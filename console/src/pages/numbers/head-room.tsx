@@ -5,10 +5,8 @@ import { type Loaded, useGet } from '../../api/use.ts'
 import { Card } from '../../kit/page.tsx'
 import { Shown } from '../../kit/states.tsx'
 import s from './numbers.module.css'
-import { countryName, figure, many } from './pool.ts'
+import { countryName, figure, many, type Rule } from './pool.ts'
 import { WhatIf } from './what-if.tsx'
-
-export type Rule = { DefaultTtl?: number; CoolDown?: number; Days: number }
 
 const AS_IT_IS: Rule = { Days: 7 }
 

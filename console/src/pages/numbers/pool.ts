@@ -79,3 +79,6 @@ const figures = new Intl.NumberFormat()
 export const figure = (count: number) => figures.format(count)
 export const many = (count: number, noun: string, plural = `${noun}s`) =>
   `${figure(count)} ${count === 1 ? noun : plural}`
+
+/** What the what-if asks: another ttl or cool-down, over so many days. */
+export type Rule = { DefaultTtl?: number; CoolDown?: number; Days: number }

@@ -3,9 +3,8 @@ import type { Capacity, CapacityUnder } from '../../api/bodies.ts'
 import { Chart, type Line } from '../../kit/chart.tsx'
 import { Field, SelectField } from '../../kit/field.tsx'
 import { lasting, Time } from '../../kit/text.tsx'
-import type { Rule } from './head-room.tsx'
 import s from './numbers.module.css'
-import { figure, many } from './pool.ts'
+import { figure, many, type Rule } from './pool.ts'
 
 const HOUR = 3_600
 const DAY = 86_400
