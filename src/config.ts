@@ -205,6 +205,24 @@ export const SETTINGS = {
     fallback: '',
     parse: parseNetworks,
   },
+  console: {
+    name: 'MASKLINE_CONSOLE',
+    help: 'Whether the console is there, at /console: on or off.',
+    fallback: 'on',
+    parse: parseBoolean,
+  },
+  console_idle_minutes: {
+    name: 'MASKLINE_CONSOLE_IDLE_MINUTES',
+    help: 'After how many minutes without a request somebody has to sign in to the console again: 5 to 1440.',
+    fallback: '30',
+    parse: wholeNumber(5, 1_440),
+  },
+  console_session_hours: {
+    name: 'MASKLINE_CONSOLE_SESSION_HOURS',
+    help: 'After how many hours in any case: 1 to 168.',
+    fallback: '12',
+    parse: wholeNumber(1, 168),
+  },
   resource_case: {
     name: 'MASKLINE_RESOURCE_CASE',
     help: "How REST writes an interaction's types: lower (message) or capitalised (Message).",

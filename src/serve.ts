@@ -20,6 +20,7 @@ import { createRateLimiter } from './core/rate-limit.ts'
 import { relayMessage } from './core/relay.ts'
 import { createSignIns } from './core/sign-ins.ts'
 import { openKysely, type Store } from './core/store.ts'
+import { createUserSessions } from './core/user-sessions.ts'
 import { migrate } from './db/migrate.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import type { HttpContext } from './http/context.ts'
@@ -56,6 +57,8 @@ export type ServeOptions = {
   progress: (step: string) => void
   /** Runs before anything listens: seeds the account of `dev`. */
   prepare?: (store: Store, carriers: Carriers) => Promise<void>
+  /** The console says so. */
+  is_dev?: boolean
   /** Between failing readiness and closing the door. */
   drain_ms?: number
   postgres_flags?: string[]
@@ -123,16 +126,15 @@ async function assemble(config: Config, store: Store, database: Database, option
     carriers,
     directory,
     guard,
-    intercept_timeout_ms: config.intercept_timeout_ms,
+    ...doorSettings(config),
     authenticate: createAuthenticator(store),
     sign_ins,
+    user_sessions: config.console ? openUserSessions(store, config) : undefined,
     limiter,
     wake: (due) => wake(due),
     isAccepting: () => accepting,
-    max_requests: config.max_requests,
-    trusted_proxies: config.trusted_proxies,
-    resource_case: config.resource_case,
     version: VERSION,
+    is_dev: options.is_dev ?? false,
     log,
   }
   const findSimulator = async (account_sid: string) =>
@@ -170,6 +172,14 @@ async function assemble(config: Config, store: Store, database: Database, option
   let stopped: Promise<void> | undefined
   return { url: config.public_url, port: config.port, store, stop: () => (stopped ??= stop()) }
 }
+
+const doorSettings = ({ intercept_timeout_ms, max_requests, trusted_proxies, resource_case, simulator }: Config) => ({
+  ...{ intercept_timeout_ms, max_requests, trusted_proxies, resource_case },
+  has_simulator: simulator,
+})
+
+const openUserSessions = (store: Store, { console_idle_minutes, console_session_hours }: Config) =>
+  createUserSessions(store, { idle_s: 60 * console_idle_minutes, absolute_s: 3600 * console_session_hours })
 
 /**
  * Requests in hand end first. A connection on which an answer was still under way is idle only after it, and would then be

@@ -49,6 +49,9 @@ test('an empty environment gives the defaults of dev', () => {
     db_pool: 10,
     max_requests: 1000,
     trusted_proxies: [],
+    console: true,
+    console_idle_minutes: 30,
+    console_session_hours: 12,
     resource_case: 'lower',
   })
 })
@@ -69,38 +72,43 @@ test('serve has no simulator, guards private networks, and asks for a master key
   assert.deepEqual(problemsOf({}, 'tool'), [])
 })
 
+const EVERY = {
+  MASKLINE_PORT: '0',
+  MASKLINE_HOST: '::',
+  MASKLINE_PUBLIC_URL: 'https://proxy.example.com/mask//',
+  MASKLINE_DATA_DIR: '/srv/maskline',
+  DATABASE_URL: 'postgresql://maskline:p%40ss@db.example.com/maskline',
+  MASKLINE_MASTER_KEY: Buffer.from(KEY, 'hex').toString('base64'),
+  MASKLINE_MASTER_KEY_NEXT: KEY.toUpperCase(),
+  MASKLINE_DEV_ACCOUNT_SID: `AC${'a'.repeat(32)}`,
+  MASKLINE_DEV_AUTH_TOKEN: 'b'.repeat(32),
+  MASKLINE_SIMULATOR: 'off',
+  MASKLINE_LOG_LEVEL: 'WARN',
+  MASKLINE_CALLBACK_ALLOW: '10.0.0.0/8, fd00::/8,192.0.2.7, ::1',
+  MASKLINE_NUMBER_VALIDATION: 'possible',
+  MASKLINE_RETENTION_DAYS: '0',
+  MASKLINE_AUDIT_DAYS: '0',
+  MASKLINE_NUMBER_HOLD_DAYS: '0',
+  MASKLINE_RADIUS_MILES: '25',
+  MASKLINE_MATCH_CALLING_CODE: 'false',
+  MASKLINE_INTERCEPT_TIMEOUT_MS: '15000',
+  MASKLINE_RING_TIMEOUT_S: '600',
+  MASKLINE_MAX_CALL_S: '10',
+  MASKLINE_RATE_LIMIT: '0',
+  MASKLINE_ACCOUNT_RATE_LIMIT: '500',
+  MASKLINE_FLOOD_LIMIT: '0',
+  MASKLINE_REPEAT_LIMIT: '5',
+  MASKLINE_DB_POOL: '40',
+  MASKLINE_MAX_REQUESTS: '2000',
+  MASKLINE_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
+  MASKLINE_CONSOLE: 'off',
+  MASKLINE_CONSOLE_IDLE_MINUTES: '5',
+  MASKLINE_CONSOLE_SESSION_HOURS: '168',
+  MASKLINE_RESOURCE_CASE: 'capitalised',
+}
+
 test('every setting can be set', () => {
-  const env = {
-    MASKLINE_PORT: '0',
-    MASKLINE_HOST: '::',
-    MASKLINE_PUBLIC_URL: 'https://proxy.example.com/mask//',
-    MASKLINE_DATA_DIR: '/srv/maskline',
-    DATABASE_URL: 'postgresql://maskline:p%40ss@db.example.com/maskline',
-    MASKLINE_MASTER_KEY: Buffer.from(KEY, 'hex').toString('base64'),
-    MASKLINE_MASTER_KEY_NEXT: KEY.toUpperCase(),
-    MASKLINE_DEV_ACCOUNT_SID: `AC${'a'.repeat(32)}`,
-    MASKLINE_DEV_AUTH_TOKEN: 'b'.repeat(32),
-    MASKLINE_SIMULATOR: 'off',
-    MASKLINE_LOG_LEVEL: 'WARN',
-    MASKLINE_CALLBACK_ALLOW: '10.0.0.0/8, fd00::/8,192.0.2.7, ::1',
-    MASKLINE_NUMBER_VALIDATION: 'possible',
-    MASKLINE_RETENTION_DAYS: '0',
-    MASKLINE_AUDIT_DAYS: '0',
-    MASKLINE_NUMBER_HOLD_DAYS: '0',
-    MASKLINE_RADIUS_MILES: '25',
-    MASKLINE_MATCH_CALLING_CODE: 'false',
-    MASKLINE_INTERCEPT_TIMEOUT_MS: '15000',
-    MASKLINE_RING_TIMEOUT_S: '600',
-    MASKLINE_MAX_CALL_S: '10',
-    MASKLINE_RATE_LIMIT: '0',
-    MASKLINE_ACCOUNT_RATE_LIMIT: '500',
-    MASKLINE_FLOOD_LIMIT: '0',
-    MASKLINE_REPEAT_LIMIT: '5',
-    MASKLINE_DB_POOL: '40',
-    MASKLINE_MAX_REQUESTS: '2000',
-    MASKLINE_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
-    MASKLINE_RESOURCE_CASE: 'capitalised',
-  }
+  const env = EVERY
   assert.deepEqual(
     Object.keys(env).sort(),
     Object.values(SETTINGS)
@@ -136,6 +144,9 @@ test('every setting can be set', () => {
     db_pool: 40,
     max_requests: 2000,
     trusted_proxies: ['10.0.0.0/8', '::1/128'],
+    console: false,
+    console_idle_minutes: 5,
+    console_session_hours: 168,
     resource_case: 'capitalised',
   })
 })
@@ -160,6 +171,9 @@ test('all invalid settings are reported at once, each with what to do', () => {
     MASKLINE_RING_TIMEOUT_S: '4',
     MASKLINE_MAX_CALL_S: '86401',
     MASKLINE_DB_POOL: '1e1',
+    MASKLINE_CONSOLE: 'perhaps',
+    MASKLINE_CONSOLE_IDLE_MINUTES: '4',
+    MASKLINE_CONSOLE_SESSION_HOURS: '0',
     MASKLINE_RESOURCE_CASE: 'upper',
   }
   const problems = problemsOf(env)

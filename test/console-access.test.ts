@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { buildConsole } from '../scripts/build-console.ts'
-import { findBarriers, openConsole, tabTo } from './support/console.ts'
 import { liveIn } from './support/console-life.ts'
+import { findBarriers, openConsole, tabTo } from './support/console-page.ts'
 import { serverForFile } from './support/proxy-api.ts'
 
 const getServer = serverForFile()

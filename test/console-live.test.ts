@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openConsole } from './support/console.ts'
+import { openConsole } from './support/console-page.ts'
 import { converse, interactionsOf } from './support/conversation.ts'
 import { startCuttableLine } from './support/cuttable-line.ts'
 import { makeService, serverForFile } from './support/proxy-api.ts'

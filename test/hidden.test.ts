@@ -108,7 +108,7 @@ test('a key without pii finds no number of anybody and nothing of what they wrot
   const refused = [...statuses].filter(([name, status]) => status === 403 && !name.includes('/Keys'))
   assert.deepEqual(
     refused.map(([name]) => name.split('/').at(-1)),
-    ['Media', 'Reveal', 'Reveal', 'Export'],
+    ['Media', 'Reveal', 'Reveal', 'Export', 'Accounts'],
   )
   const failed = [...statuses].filter(([name, status]) => name.startsWith('GET') && status !== 200 && status !== 403)
   assert.deepEqual(failed, [])

@@ -23,7 +23,7 @@ const GROWING = [
     'media',
   ],
   ...['callbacks', 'callback_attempts', 'recordings', 'events', 'idempotency_keys', 'released_pairs'],
-  ...['audit_entries', 'key_uses', 'blocked_numbers'],
+  ...['audit_entries', 'key_uses', 'blocked_numbers', 'users', 'user_sessions', 'sign_in_links'],
 ]
 
 const EXCEPTIONS = [

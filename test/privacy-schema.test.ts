@@ -98,8 +98,18 @@ const DECIDED: Record<string, { because: string; columns: string }> = {
     because: 'of the customer',
     columns: `sid account_sid kind friendly_name credentials_sealed date_created`,
   },
+  users: {
+    because: 'of those who use the console: their name, and what they sign in by; `maskline users remove` deletes them',
+    columns: `sid account_sid name role password_hash totp_sealed totp_step is_disabled date_created date_updated`,
+  },
+  user_sessions: {
+    because: 'of those who use the console; gone when they end, after hours',
+    columns: `token_digest user_sid account_sid is_by_link origin date_created date_last_used date_expiry`,
+  },
+  sign_in_links: { because: 'digests, for a day', columns: `token_digest user_sid date_expiry date_used` },
   key_uses: {
-    because: 'of the customer: the address is of whoever signed in with a token or key, and only the last one is kept',
+    because:
+      'of the customer: the address is of whoever signed in with a token or key or to the console, and only the last one is kept',
     columns: `sid date_last_used address`,
   },
   callback_endpoints: {

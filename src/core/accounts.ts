@@ -4,6 +4,8 @@ import { sql } from 'kysely'
 import type { Account, KeyType } from '../db/schema.ts'
 import { audit } from './audit.ts'
 import { makeAuthToken } from './auth-tokens.ts'
+import { invalidParameter } from './errors.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
 import { ALL_SCOPES, type Scopes, scopesOf } from './scopes.ts'
 import { isSid, newSid } from './sid.ts'
 import { type Actor, inTransaction, type Store } from './store.ts'
@@ -17,7 +19,7 @@ export async function createAccount(
   params: { friendly_name: string; sid?: string | undefined; auth_token?: string | undefined },
 ): Promise<{ account: Account; auth_token: string }> {
   const sid = params.sid ?? newSid('AC')
-  if (!isSid('AC', sid)) throw new Error(`"${sid}" is not an account SID: AC and 32 hex digits`)
+  if (!isSid('AC', sid)) throw invalidParameter('Sid', `"${sid}" is not an account SID: AC and 32 hex digits.`)
   const auth_token = makeAuthToken(params.auth_token)
   return await inTransaction(store, async (trx) => {
     const account = await trx.db
@@ -31,7 +33,7 @@ export async function createAccount(
       .onConflict((existing) => existing.column('sid').doNothing())
       .returningAll()
       .executeTakeFirst()
-    if (!account) throw new Error(`Account ${sid} exists already; see: maskline accounts list`)
+    if (!account) throw invalidParameter('Sid', `Account ${sid} exists already.`)
     await audit(trx, { action: 'account.create', account_sid: sid, resource_sid: sid })
     return { account, auth_token }
   })
@@ -48,6 +50,29 @@ export const listAccounts = (store: Store) =>
     .select(['u.date_last_used', 'u.address'])
     .orderBy('a.sid')
     .execute()
+
+export type UsedAccount = Account & { date_last_used: Date | null }
+
+const usedAccounts = ({ db }: Store) =>
+  db
+    .selectFrom('accounts')
+    .selectAll()
+    .select((row) =>
+      row
+        .selectFrom('key_uses')
+        .select('date_last_used')
+        .whereRef('key_uses.sid', '=', 'accounts.sid')
+        .as('date_last_used'),
+    )
+
+/** Of all accounts, or the one that is named. */
+export async function pageOfAccounts(store: Store, only: string | null, page: PageRequest): Promise<Page<UsedAccount>> {
+  const query = only === null ? usedAccounts(store) : usedAccounts(store).where('sid', '=', only)
+  return await readPage(query, 'sid', page)
+}
+
+export const findUsedAccount = (store: Store, sid: string): Promise<UsedAccount | undefined> =>
+  usedAccounts(store).where('sid', '=', sid).executeTakeFirst()
 
 export const hasAccounts = async (store: Store) =>
   (await store.db.selectFrom('accounts').select('sid').limit(1).executeTakeFirst()) !== undefined
@@ -76,6 +101,16 @@ export function createTokenOpener(store: Store) {
     return token
   }
 }
+
+export const renameAccount = (store: Store, sid: string, friendly_name: string): Promise<void> =>
+  inTransaction(store, async (trx) => {
+    await trx.db
+      .updateTable('accounts')
+      .set({ friendly_name, date_updated: new Date() })
+      .where('sid', '=', sid)
+      .execute()
+    await audit(trx, { action: 'account.rename', account_sid: sid, resource_sid: sid })
+  })
 
 /** Gives an account another auth token. Callbacks are signed with it from now on. */
 export async function setAuthToken(store: Store, sid: string, auth_token: string): Promise<void> {
@@ -115,6 +150,10 @@ export type Caller = {
   kind: Actor['kind']
   sid: string
   scopes: Scopes
+  /** A user of all accounts, who works for this one at the moment. */
+  is_of_all?: boolean
+  /** What they may let others do, where that is more: an admin makes keys for applications, which have to see people. */
+  gives?: Scopes
 }
 
 /** A revoked key or a changed token is refused everywhere within this time. */

@@ -10,7 +10,11 @@ export const CATALOGUE = {
   20003: error(401, 'api', 'Authenticate'),
   20004: error(405, 'api', 'This resource does not support that method.'),
   20005: error(403, 'api', 'This account is suspended. Ask the operator of this server about it.'),
-  20006: error(403, 'api', 'This API key may not do that. Use a key with wider permissions or the auth token.'),
+  20006: error(
+    403,
+    'api',
+    'These credentials may not do that. Use a key with wider permissions, the auth token, or another role.',
+  ),
   20007: error(400, 'api', 'PageSize is too large. Ask for at most {limit} records a page.'),
   20403: error(403, 'api', 'These credentials do not give access to this resource.'),
   20404: error(404, 'api', 'The requested resource {resource} was not found'),

@@ -1,4 +1,5 @@
 import type { KeyType } from '../db/schema.ts'
+import type { Role } from '../db/user-schema.ts'
 import { ProxyError } from './errors.ts'
 
 /**
@@ -25,6 +26,8 @@ export const SCOPES = {
   keys: 'manage API keys',
   privacy: 'retention, and what is kept of one person: export and erase it',
   'audit:read': 'the audit log',
+  users: 'manage users of the console',
+  accounts: 'manage accounts; of those of one account only its own name',
 } as const
 
 export type Scope = keyof typeof SCOPES
@@ -38,7 +41,7 @@ export const isScope = (text: string): text is Scope => Object.hasOwn(SCOPES, te
 /** As much as the account's auth token may do. */
 export const ALL_SCOPES: Scopes = new Set(SCOPE_NAMES)
 
-const OF_THE_ACCOUNT: Scope[] = ['keys', 'privacy', 'audit:read']
+const OF_THE_ACCOUNT: Scope[] = ['keys', 'privacy', 'audit:read', 'users', 'accounts']
 const STANDARD: Scopes = new Set(SCOPE_NAMES.filter((scope) => !OF_THE_ACCOUNT.includes(scope)))
 
 /** What a key may do. A name that this version does not know opens nothing. */
@@ -59,6 +62,25 @@ export class ScopeRefusal extends ProxyError {
     this.missing = missing
   }
 }
+
+export const ROLES: readonly Role[] = ['viewer', 'operator', 'admin']
+
+const VIEWER = SCOPE_NAMES.filter((scope) => scope.endsWith(':read') && scope !== 'audit:read')
+const OPERATOR: Scope[] = [
+  ...VIEWER,
+  ...(['numbers:write', 'sessions:write', 'interactions:write', 'callbacks:replay', 'simulator', 'reveal'] as const),
+]
+
+const ROLE_SCOPES: Record<Role, Scopes> = {
+  viewer: new Set(VIEWER),
+  operator: new Set(OPERATOR),
+  admin: new Set(SCOPE_NAMES.filter((scope) => scope !== 'pii' && scope !== 'accounts')),
+}
+const ADMIN_OF_ALL: Scopes = new Set([...ROLE_SCOPES.admin, 'accounts'])
+
+/** What a user may do: nobody sees people but by a reveal, which is on record. */
+export const scopesOfRole = ({ role, account_sid }: { role: Role; account_sid: string | null }): Scopes =>
+  role === 'admin' && account_sid === null ? ADMIN_OF_ALL : ROLE_SCOPES[role]
 
 /** Whether the one may do all that the other may. */
 export const covers = (one: Scopes, other: Scopes) => [...other].every((scope) => one.has(scope))

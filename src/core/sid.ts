@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-/** The two letters every SID begins with, by resource. `MC`, `CB`, `AU` and `BN` are ours; the others are the vendor's. */
+/** The two letters every SID begins with, by resource. `MC`, `CB`, `AU`, `BN` and `US` are ours; the others are the vendor's. */
 export type SidPrefix =
   | 'AC'
   | 'SK'
@@ -20,6 +20,7 @@ export type SidPrefix =
   | 'CB'
   | 'AU'
   | 'BN'
+  | 'US'
 
 const pool = Buffer.alloc(8192)
 let used = pool.length

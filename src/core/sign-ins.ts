@@ -28,6 +28,7 @@ type Counted<What> = { what: What; at: number; count: number; written: number }
 type Use = { sid: string; address: string }
 
 const MINUTE_MS = 60_000
+const NAMED = ['AC', 'SK', 'US'] as const
 const MOST_USED = 10_000
 /** Those beyond are counted together, by what was done. */
 const MOST_REFUSED = 1_000
@@ -49,7 +50,7 @@ export function createSignIns(now: () => number = Date.now): SignIns {
     },
     refused(given, origin) {
       // What is no SID may be a number or a password that somebody typed in the wrong place.
-      const name = isSid('AC', given) || isSid('SK', given) ? given : undefined
+      const name = NAMED.some((prefix) => isSid(prefix, given)) ? given : undefined
       const deed = { action: 'sign-in.refuse', resource_sid: name }
       refuse(`${name} ${origin}`, { actor: { kind: 'unknown', origin }, deed })
     },
@@ -113,14 +114,18 @@ async function writeUses(store: Store, uses: Counted<Use>[]): Promise<void> {
 
 async function recordRefusal(store: Store, { what: { actor, deed }, count }: Counted<Refusal>): Promise<void> {
   await inTransaction({ ...store, actor }, async (trx) => {
-    const { account_sid = deed.account_sid } = (deed.resource_sid && (await findOwner(trx, deed.resource_sid))) || {}
+    const owner = deed.resource_sid ? await findOwner(trx, deed.resource_sid) : undefined
+    const account_sid = owner ? (owner.account_sid ?? undefined) : deed.account_sid
     await audit(trx, { ...deed, account_sid, details: { ...deed.details, count } })
   })
 }
 
-async function findOwner({ db }: Store, name: string): Promise<{ account_sid: string } | undefined> {
-  if (!name.startsWith('SK')) {
-    return await db.selectFrom('accounts').select('sid as account_sid').where('sid', '=', name).executeTakeFirst()
+async function findOwner({ db }: Store, name: string): Promise<{ account_sid: string | null } | undefined> {
+  if (name.startsWith('SK')) {
+    return await db.selectFrom('api_keys').select('account_sid').where('sid', '=', name).executeTakeFirst()
   }
-  return await db.selectFrom('api_keys').select('account_sid').where('sid', '=', name).executeTakeFirst()
+  if (name.startsWith('US')) {
+    return await db.selectFrom('users').select('account_sid').where('sid', '=', name).executeTakeFirst()
+  }
+  return await db.selectFrom('accounts').select('sid as account_sid').where('sid', '=', name).executeTakeFirst()
 }

@@ -17,9 +17,12 @@ export type Store = {
   actor?: Actor
 }
 
-/** Who acts: with an account's auth token, with an API key, on the command line, the server by itself, or we do not know. */
+/**
+ * Who acts: with an account's auth token, with an API key, in the console, on the command line, the server by itself, or we do
+ * not know.
+ */
 export type Actor = {
-  kind: 'account' | 'api-key' | 'operator' | 'server' | 'unknown'
+  kind: 'account' | 'api-key' | 'user' | 'operator' | 'server' | 'unknown'
   sid?: string | undefined
   /** The address a request came from; of an operator, the operating system's user and host; of a server, its host. */
   origin?: string | undefined

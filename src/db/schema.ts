@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, Selectable } from 'kysely'
+import type { UserSchema } from './user-schema.ts'
 
 /**
  * The row types: columns, rows and REST bodies share one spelling. Timestamps are `Date`s; `…_sealed` columns are opened
@@ -36,7 +37,7 @@ export type Schema = {
     body_sealed: Buffer | null
     date_created: Generated<Date>
   }
-}
+} & UserSchema
 
 export type Account = Selectable<AccountTable>
 export type ApiKey = Selectable<ApiKeyTable>
@@ -366,7 +367,7 @@ type EventTable = {
 type DeedTable = {
   sid: string
   account_sid: string | null
-  actor: 'account' | 'api-key' | 'operator' | 'server' | 'unknown'
+  actor: 'account' | 'api-key' | 'user' | 'operator' | 'server' | 'unknown'
   actor_sid: string | null
   origin: string | null
   request_sid: string | null

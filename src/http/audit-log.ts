@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listAuditLog } from '../core/audit-list.ts'
+import { namesOfUsers } from '../core/users.ts'
 import type { AuditRow } from '../db/schema.ts'
 import { DateParameter, parseForm } from './api/form.ts'
 import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
@@ -19,8 +20,9 @@ const Filter = Type.Object({
 const Entry = Type.Object({
   sid: SidOf('AU'),
   account_sid: SidOf('AC'),
-  actor: OneOf(['account', 'api-key', 'operator', 'server', 'unknown']),
+  actor: OneOf(['account', 'api-key', 'user', 'operator', 'server', 'unknown']),
   actor_sid: Nullable(Plain),
+  actor_name: Nullable(Plain),
   source_ip_address: Nullable(Plain),
   request_sid: Nullable(Plain),
   action: Plain,
@@ -32,11 +34,12 @@ const Entry = Type.Object({
 })
 
 /** Who among the operators it was, and on which machine, is not for the account. */
-const presentEntry = (row: AuditRow) => ({
+const presentEntry = (row: AuditRow, names: Map<string, string>) => ({
   sid: row.sid,
   account_sid: row.account_sid,
   actor: row.actor,
   actor_sid: row.actor_sid,
+  actor_name: names.get(row.actor_sid ?? '') ?? null,
   source_ip_address: row.actor === 'operator' || row.actor === 'server' ? null : row.origin,
   request_sid: row.request_sid,
   action: row.action,
@@ -64,7 +67,12 @@ export function auditLogRoutes(app: FastifyInstance, { store }: HttpContext): vo
       const filter = { ...equal, since, until }
       const found = await listAuditLog(store, request.caller.account_sid, filter, query.request)
       const url = filteredUrl(`${store.rules.public_url}/maskline/v1/AuditLog`, Filter, form)
-      return presentPage(found, query, { key: 'entries', url, present: presentEntry })
+      const users = found.rows.flatMap(({ actor, actor_sid }) => (actor === 'user' && actor_sid ? [actor_sid] : []))
+      const names = await namesOfUsers(store, [...new Set(users)])
+      return presentPage(found, query, {
+        ...{ key: 'entries', url },
+        present: (row: AuditRow) => presentEntry(row, names),
+      })
     },
   )
 }

@@ -24,7 +24,7 @@ export const restErrorHandler =
     if (refusal.status >= 500) context.log.error({ err: error, request_id: request.id }, 'a request failed')
     // Fastify would close the connection under a client that is still sending, which then may never read the answer.
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
-    if (refusal.status === 401) reply.header('WWW-Authenticate', 'Basic realm="Twilio API"')
+    if (refusal.status === 401) reply.header('WWW-Authenticate', challengeFor(request))
     if (refusal instanceof ScopeRefusal) noteForbidden(context, request, refusal)
     await recordRefusal(context, request, refusal)
     const body = presentError(refusal)
@@ -39,6 +39,10 @@ function noteForbidden(
 ) {
   sign_ins.forbidden(caller, ip, { path: `${method} ${routeOptions.url}`, scope: missing.join(' ') })
 }
+
+/** To a page of ours a browser would show its own prompt over the page's, and remember what is typed there. */
+const challengeFor = ({ headers }: FastifyRequest) =>
+  headers['sec-fetch-site'] === 'same-origin' ? 'Cookie realm="Maskline"' : 'Basic realm="Twilio API"'
 
 /** What PostgreSQL and its connections say when the database is away, full or overtaxed: try again, nothing happened. */
 const UNAVAILABLE = /^(08|53|57P0[123]|57014|25006|58)|^(ECONN|EPIPE|ETIMEDOUT)/

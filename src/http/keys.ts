@@ -60,13 +60,13 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
     '/Keys',
     { summary: 'Create an API key', scope: 'keys', body: KeyCreate, answer: NewKeyBody, status: 201 },
     async (request) => {
-      const { account_sid, scopes } = request.caller
+      const { account_sid, scopes, gives = scopes } = request.caller
       // A repeat by Idempotency-Key is not shown the secret again, since it is kept nowhere.
       let secret: string | null = null
       const made = await once(request, async (trx) => {
         const { friendly_name, ...wanted } = parseForm(KeyCreate, formOf(request), 'create')
         const kind = { type: 'standard' as const, scopes: [], ...readKind(wanted) }
-        apiKeys.requireCovered(scopes, kind)
+        apiKeys.requireCovered(gives, kind)
         const created = await apiKeys.createApiKey(trx, { account_sid, friendly_name, ...kind })
         secret = created.secret
         return present({ ...created.key, date_last_used: null })
@@ -101,7 +101,8 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
       return await once(request, async (trx) => {
         const { friendly_name, ...wanted } = parseForm(KeyUpdate, formOf(request), 'update')
         const kind = readKind(wanted)
-        for (const one of [key, { ...key, ...kind }]) apiKeys.requireCovered(request.caller.scopes, one)
+        const { scopes, gives = scopes } = request.caller
+        for (const one of [key, { ...key, ...kind }]) apiKeys.requireCovered(gives, one)
         const changed = await apiKeys.updateApiKey(trx, key, { ...(friendly_name && { friendly_name }), ...kind })
         if (!changed) throw notFound(request)
         return present({ ...key, ...changed })
@@ -111,7 +112,8 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
 
   route(app, 'DELETE', '/Keys/:Sid', { summary: 'Revoke an API key', scope: 'keys', status: 204 }, async (request) => {
     const key = await getKey(context, request)
-    apiKeys.requireCovered(request.caller.scopes, key)
+    const { scopes, gives = scopes } = request.caller
+    apiKeys.requireCovered(gives, key)
     if (!(await apiKeys.revokeApiKey(request.store, key.sid))) throw notFound(request)
   })
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listEvents } from '../core/events.ts'
+import { accountRoutes } from './accounts.ts'
 import { parseForm } from './api/form.ts'
 import { filteredUrl, PageOf, PageQuery, parsePage, presentPage } from './api/page.ts'
 import { checkPlace } from './api/place.ts'
@@ -21,6 +22,7 @@ import { revealRoutes } from './reveal.ts'
 import { searchRoutes } from './search.ts'
 import { settingsRoutes } from './settings.ts'
 import { streamRoutes } from './stream.ts'
+import { userRoutes } from './users.ts'
 
 const EventFilter = Type.Object({
   ErrorCode: Type.Optional(Type.Integer({ minimum: 1, description: 'Only events of this code.' })),
@@ -32,7 +34,7 @@ const EventQuery = Type.Object({ ...PageQuery.properties, ...EventFilter.propert
 /**
  * What the vendor's API has no place for: the event log, settings of our own, recordings, the audit log, callbacks, API keys,
  * what is hidden, privacy, blocked numbers, what the content guard found, why interactions went where they did, search, the
- * stream of all that happens, and what the pool looks like.
+ * stream of all that happens, what the pool looks like, accounts, and users of the console.
  */
 export function masklineRoutes(app: FastifyInstance, context: HttpContext): void {
   eventRoutes(app, context)
@@ -50,6 +52,8 @@ export function masklineRoutes(app: FastifyInstance, context: HttpContext): void
   searchRoutes(app, context)
   streamRoutes(app, context)
   poolRoutes(app, context)
+  accountRoutes(app, context)
+  userRoutes(app, context)
 }
 
 function eventRoutes(app: FastifyInstance, context: HttpContext): void {

@@ -13,6 +13,7 @@ import { sessionRoutes } from './api/sessions.ts'
 import { answerBroken, FOR_BROWSERS } from './broken-requests.ts'
 import { vendorIngress } from './call-webhooks.ts'
 import { trustProxies } from './client-address.ts'
+import { consoleRoutes } from './console.ts'
 import type { HttpContext } from './context.ts'
 import { presentError, restErrorHandler } from './errors.ts'
 import { forCarriers } from './genuine.ts'
@@ -28,8 +29,8 @@ const MAX_BODY_BYTES = 256 * 1024
 
 /**
  * The doors, each with its own authentication and format of errors: the Proxy REST API under /v1, our own additions under
- * /maskline/v1, carriers under /webhooks, attachments under /media, and probes. `others` are doors that concrete carriers
- * bring, by path.
+ * /maskline/v1, carriers under /webhooks, attachments under /media, the console, and probes. `others` are doors that concrete
+ * carriers bring, by path.
  */
 export async function createServer(
   context: HttpContext,
@@ -92,8 +93,10 @@ async function doors(app: FastifyInstance, context: HttpContext, others: Record<
     await app.register(
       (scope) =>
         authenticated(scope, context, async (app, options) => {
-          // What phones show cannot be hidden, so whoever holds one must be allowed to see it.
-          app.addHook('onRequest', (request, _reply, done) => done(scopeRefusal(request, ['simulator', 'pii'])))
+          // What phones show cannot be hidden, so whoever holds one must be allowed to see it; of users it is known that they do.
+          app.addHook('onRequest', (request, _reply, done) =>
+            done(scopeRefusal(request, request.caller.kind === 'user' ? ['simulator'] : ['simulator', 'pii'])),
+          )
           await routes(app, options)
         }),
       { prefix },
@@ -103,6 +106,18 @@ async function doors(app: FastifyInstance, context: HttpContext, others: Record<
   await app.register((scope) => webhookRoutes(scope, carriers), { prefix: '/webhooks' })
   await app.register((scope) => vendorIngress(scope, carriers), { prefix: '/v1/Accounts' })
   await app.register((scope) => mediaRoutes(scope, context), { prefix: '/media' })
+  const { user_sessions } = context
+  if (user_sessions) await app.register((scope) => consoleScope(scope, { ...context, user_sessions }))
+}
+
+/** A browser that asks for nothing in particular is led to the console. */
+async function consoleScope(app: FastifyInstance, context: Parameters<typeof consoleRoutes>[1]) {
+  formOnly(app)
+  app.get('/', { schema: { hide: true } }, async (request, reply) => {
+    if (!/\btext\/html\b/.test(request.headers.accept ?? '')) throw notFound(request)
+    return reply.redirect('console/')
+  })
+  await app.register((scope) => consoleRoutes(scope, context), { prefix: '/console' })
 }
 
 const openapi = (context: HttpContext) => ({

@@ -8,6 +8,7 @@ import { purgeOldRecords } from '../core/retention.ts'
 import { sweepExpiredSessions } from '../core/session-state.ts'
 import { purgeClosedSessions } from '../core/sessions.ts'
 import type { Store } from '../core/store.ts'
+import { forgetEndedSessions } from '../core/user-sessions.ts'
 
 /**
  * The tidying that nobody waits for: sessions that ran out are closed, old ones deleted, numbers that left their pool
@@ -69,6 +70,7 @@ export async function sweep(context: SweepContext, withPurge: boolean): Promise<
 
 async function purge(store: Store): Promise<boolean> {
   await forgetExpiredMedia(store)
+  await forgetEndedSessions(store)
   const found = [await purgeClosedSessions(store, BATCH), await purgeBodies(store), await purgeOldRecords(store)]
   return found.some((count) => count >= BATCH)
 }

@@ -1,113 +1,77 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { after, type TestContext } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
-import { buildConsole } from '../../scripts/build-console.ts'
 import { createLink } from '../../src/core/sign-in-links.ts'
 import { createUser } from '../../src/core/users.ts'
-import type { Role } from '../../src/db/schema.ts'
-import { launchBrowser } from './browser.ts'
-import type { TestServer } from './server.ts'
+import type { Role, User } from '../../src/db/user-schema.ts'
+import { newName } from './proxy-api.ts'
+import type { Answer, TestServer } from './server.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const WAIT_MS = 15_000
+/** Somebody's browser with a page of ours: it says with each request whose page made it, and keeps the cookie. */
+export type Browser = TestServer & {
+  cookie: () => string
+  /** With no cookie from now on, or that one. */
+  forget: (cookie?: string) => void
+}
 
-let browser: Promise<Browser> | undefined
-let users = 0
+type Headers = Record<string, string>
 
-/** One browser for a test file. */
-function getBrowser(): Promise<Browser> {
-  if (!browser) {
-    browser = buildConsole().then(launchBrowser)
-    after(async () => (await browser)?.close())
+export function openBrowser(server: TestServer, always: Headers = {}): Browser {
+  let cookie = ''
+  const call = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+    const said = { 'sec-fetch-site': 'same-origin', origin: server.url, ...(cookie && { cookie }), ...always }
+    const headers: Headers = { ...said, ...(init.headers as Headers) }
+    const response = await fetch(server.url + path, { ...init, headers, redirect: 'manual' })
+    const text = await response.text()
+    const [set] = response.headers.getSetCookie()
+    if (set !== undefined) cookie = set.includes('Max-Age=0') ? '' : (set.split(';')[0] ?? '')
+    const isJson = response.headers.get('content-type')?.includes('json')
+    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} }
   }
-  return browser
-}
-
-export type Looks = {
-  role?: Role
-  account_sid?: string | null
-  scheme?: 'light' | 'dark'
-  width?: number
-  height?: number
-  /** Where the browser goes, instead of to the server directly. */
-  url?: string
-}
-
-/**
- * The console in a browser of its own, signed in by a link. What a page must not do is noted: break its own policy, ask
- * another host, or fail in its code.
- */
-export async function openConsole(t: Pick<TestContext, 'after'>, server: TestServer, looks: Looks = {}) {
-  const { role = 'admin', account_sid = server.account.sid, scheme = 'light', width = 1280, height = 860 } = looks
-  const { url = server.direct } = looks
-  const user = await createUser(server.store, { name: `somebody-${++users}`, role, account_sid })
-  const context = await (await getBrowser()).newContext({
-    colorScheme: scheme,
-    viewport: { width, height },
-    reducedMotion: 'reduce',
-    locale: 'en-GB',
-  })
-  t.after(() => context.close())
-  const page = await context.newPage()
-  page.setDefaultTimeout(WAIT_MS)
-  const faults = watch(page, url)
-  await page.goto(`${url}/console/#link=${await createLink(server.store, user)}`)
-  await page
-    .getByRole('navigation', { name: 'Pages' })
-    .or(page.getByRole('button', { name: 'Menu' }))
-    .first()
-    .waitFor()
+  const form = (params: Record<string, string | string[]>) =>
+    new URLSearchParams(
+      Object.entries(params).flatMap(([name, value]) => [value].flat().map((one) => [name, one] as [string, string])),
+    )
   return {
-    page,
-    user,
-    faults,
-    /** Goes to a page by its path below /console, and waits until it stands. */
-    async visit(path: string) {
-      await page.goto(`${url}/console${path}`)
-      await page.getByRole('heading', { level: 1 }).waitFor()
+    ...server,
+    call,
+    get: (path) => call(path),
+    post: (path, params = {}, headers = {}) => call(path, { method: 'POST', body: form(params), headers }),
+    delete: (path) => call(path, { method: 'DELETE' }),
+    cookie: () => cookie,
+    forget: (other = '') => {
+      cookie = other
     },
   }
 }
 
-function watch(page: Page, ours: string): string[] {
-  const faults: string[] = []
-  page.on('pageerror', (error) => faults.push(`an error in the page: ${error.message}`))
-  page.on('request', (request) => {
-    const url = request.url()
-    if (!url.startsWith(`${ours}/`) && !/^(data|blob):/.test(url)) faults.push(`a request to ${url}`)
-  })
-  page.on('console', (message) => {
-    if (/Content.Security.Policy/i.test(message.text())) faults.push(message.text())
-  })
-  return faults
+export type Who = { role?: Role; account_sid?: string | null; name?: string }
+
+export const makeUser = (
+  { store }: TestServer,
+  { role = 'admin', account_sid = null, name = newName('user') }: Who = {},
+): Promise<User> => createUser(store, { name, role, account_sid })
+
+/** The one-time part of a link. */
+export const tokenOf = (link: string) => /#link=([\w-]{43})$/.exec(link)?.[1] ?? ''
+
+/** A browser in which a new user has followed their link. */
+export async function signedIn(server: TestServer, who: Who = {}): Promise<Browser & { user: User }> {
+  const user = await makeUser(server, who)
+  const browser = openBrowser(server)
+  const { status, text } = await follow(browser, await createLink(server.store, user))
+  assert.equal(status, 200, text)
+  return { ...browser, user }
 }
 
-/** What axe calls serious or critical on the page as it stands, a line each. */
-export async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
-  const { violations } = await page.evaluate<Found>('axe.run()')
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
-}
+export const SESSION = '/console/session'
 
-type Found = { violations: { id: string; impact: string; nodes: { target: string[] }[] }[] }
+export const follow = (browser: Browser, link: string) => browser.post(SESSION, { Link: tokenOf(link) })
 
-const NAME_OF_FOCUSED = `(() => {
-  const element = document.activeElement
-  return element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent ?? ''
-})()`
+export const PASSWORD = 'violet-harbour-lamp'
 
-/** Goes on with Tab until what is focused has this name; fails where that never comes. */
-export async function tabTo(page: Page, name: RegExp, most = 60): Promise<void> {
-  const seen: string[] = []
-  for (let at = 0; at < most; at++) {
-    await page.keyboard.press('Tab')
-    const focused = await page.evaluate<string>(NAME_OF_FOCUSED)
-    if (name.test(focused)) return
-    seen.push(focused.slice(0, 40))
-  }
-  assert.fail(`the keyboard never comes to ${name}; it came to ${seen.join(' | ')}`)
+/** The same, with a password. */
+export async function withPassword(server: TestServer, who: Who = {}, password = PASSWORD) {
+  const browser = await signedIn(server, who)
+  const { status, text } = await browser.post(`${SESSION}/password`, { Password: password })
+  assert.equal(status, 200, text)
+  return browser
 }

@@ -111,6 +111,11 @@ const SEALED: Damage[] = [
     do: () => `update blocked_numbers set identifier_hash = decode(repeat('ab', 32), 'hex')`,
   },
   {
+    finds: ['sealed-users'],
+    how: 'the secret of a code is of another user',
+    do: () => `insert into users (sid, name, role, totp_sealed) values ('US1', 'somebody', 'viewer', '\\x0101')`,
+  },
+  {
     finds: ['sealed-addresses'],
     how: 'the address of a recording is broken',
     do: () => `update recordings set source_url_sealed = '\\x0101'`,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { Secret, TOTP } from 'otpauth'
 import { createApiKey, listApiKeys } from '../../src/core/api-keys.ts'
 import { chainDeeds, findHead, purgeAuditLog } from '../../src/core/audit-chain.ts'
 import { listNewest, readWholeLog } from '../../src/core/audit-list.ts'
@@ -15,8 +16,11 @@ import { purgeOldRecords } from '../../src/core/retention.ts'
 import { sweepExpiredSessions } from '../../src/core/session-state.ts'
 import { purgeClosedSessions } from '../../src/core/sessions.ts'
 import { createSignIns } from '../../src/core/sign-ins.ts'
+import { forgetEndedSessions } from '../../src/core/user-sessions.ts'
+import { isKnownAddress } from '../../src/core/users.ts'
 import { renewClaims } from '../../src/db/statements/claim-interactions.ts'
 import { exchangeCounts } from '../../src/db/statements/exchange-counts.ts'
+import { openBrowser, PASSWORD, SESSION, withPassword } from './console.ts'
 import { type Conversation, heard, newPerson } from './conversation.ts'
 import { liveIn } from './lived-in.ts'
 import { openSession, participant, rows, type SessionBody } from './proxy-api.ts'
@@ -55,6 +59,7 @@ export async function doEverything(t: TestContext, server: TestServer) {
   await lookAtAuditLog(server)
   await server.delete(quiet.session.path)
   await useKeys(server, others.account.sid)
+  await useConsole(server)
   const inTalk = talk.session.path.replace('/v1', '/maskline/v1')
   assert.equal((await post(`${inTalk}/Participants/${talk.bob.sid}/Reveal`)).status, 200)
   const [said] = (await get(`${talk.session.path}/Interactions`)).body.interactions
@@ -78,7 +83,7 @@ export async function doEverything(t: TestContext, server: TestServer) {
 }
 
 /** Each list, from its beginning and from its middle in both directions. */
-async function readLists({ get }: TestServer, { service, talk }: LivedIn) {
+async function readLists(server: TestServer, { service, talk }: LivedIn) {
   for (const [path, prefix] of [
     ['/v1/Services', 'KS'],
     [`${service.path}/Sessions`, 'KC'],
@@ -114,13 +119,17 @@ async function readLists({ get }: TestServer, { service, talk }: LivedIn) {
     ['/maskline/v1/Keys', 'SK'],
     [`/maskline/v1/Services/${service.sid}/BlockedNumbers`, 'BN'],
   ] as const) {
-    const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
-    const first = await get(query(''))
-    assert.equal(first.status, 200, first.text)
-    const middle = `${prefix}${'7'.repeat(32)}`
-    for (const token of [`&Page=1&PageToken=PA${middle}`, `&Page=1&PageToken=PB${middle}`, '&Page=2']) {
-      assert.equal((await get(query(token))).status, 200, query(token))
-    }
+    await listPages(server, path, prefix)
+  }
+}
+
+async function listPages({ get }: TestServer, path: string, prefix: string) {
+  const query = (text: string) => `${path}${path.includes('?') ? '&' : '?'}PageSize=1${text}`
+  const first = await get(query(''))
+  assert.equal(first.status, 200, first.text)
+  const middle = `${prefix}${'7'.repeat(32)}`
+  for (const token of [`&Page=1&PageToken=PA${middle}`, `&Page=1&PageToken=PB${middle}`, '&Page=2']) {
+    assert.equal((await get(query(token))).status, 200, query(token))
   }
 }
 
@@ -184,9 +193,45 @@ async function useKeys(server: TestServer, others: string) {
   assert.equal((await call('/v1/Services', { headers: { authorization } })).status, 200)
 }
 
+/** Somebody signs in, in every way, changes what there is to change of users and accounts, and signs out. */
+async function useConsole(server: TestServer) {
+  const { store, account } = server
+  const everywhere = await withPassword(server, { name: 'all' })
+  const again = openBrowser(server)
+  assert.equal((await again.post(SESSION, { Name: 'all', Password: PASSWORD })).status, 200)
+  const old = "update user_sessions set date_last_used = now() - interval '2 minutes' where user_sid = $1"
+  await rows(server, old, [everywhere.user.sid])
+  again.forget(everywhere.cookie())
+  await isKnownAddress(store, 'all', '127.0.0.1')
+  const { secret } = (await everywhere.post(`${SESSION}/totp`)).body
+  const code = TOTP.generate({ secret: Secret.fromBase32(secret) })
+  const paths: [path: string, params: Record<string, string>][] = [
+    [`${SESSION}/totp`, { Secret: secret, Totp: code }],
+    [`${SESSION}/account`, { AccountSid: account.sid }],
+    [`${SESSION}/password`, { Current: PASSWORD, Password: `${PASSWORD} two` }],
+    ['/maskline/v1/Accounts', { FriendlyName: 'another' }],
+    [`/maskline/v1/Accounts/${account.sid}`, { FriendlyName: 'renamed', Status: 'active' }],
+  ]
+  for (const [path, params] of paths) assert.ok((await everywhere.post(path, params)).status < 300, path)
+  await everywhere.delete(`${SESSION}/totp?Totp=${code}`)
+  for (const as of [server, everywhere]) {
+    const made = await as.post('/maskline/v1/Users', { Name: `made by ${as === server}`, Role: 'viewer' })
+    const path = `/maskline/v1/Users/${made.body.sid}`
+    assert.equal((await as.get(path)).status, 200)
+    assert.equal((await as.post(path, { Role: 'operator', NewLink: 'true' })).status, 200)
+    await listPages(as, '/maskline/v1/Users', 'US')
+    await listPages(as, '/maskline/v1/Accounts', 'AC')
+    assert.equal((await as.get(`/maskline/v1/Accounts/${account.sid}`)).status, 200)
+    await as.get('/maskline/v1/AuditLog?Action=user.create')
+    assert.equal((await as.delete(path)).status, 204)
+  }
+  await everywhere.delete(SESSION)
+  await forgetEndedSessions(store)
+}
+
 async function lookAtAuditLog({ store, account }: TestServer) {
   const sign_ins = createSignIns()
-  for (const name of [account.sid, `SK${'0'.repeat(32)}`]) {
+  for (const name of [account.sid, `SK${'0'.repeat(32)}`, `US${'0'.repeat(32)}`]) {
     sign_ins.used(name, '192.0.2.1')
     sign_ins.refused(name, '192.0.2.1')
   }

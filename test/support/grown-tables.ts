@@ -78,6 +78,19 @@ const MORE: Record<string, { rows: number; insert: string }> = {
     insert: `(service_sid, sid, account_sid, identifier_sealed, identifier_hash)
       select $service, 'BN' || at, $account, '', sha256(int4send(at))`,
   },
+  users: {
+    rows: 5_000,
+    insert: `(sid, account_sid, name, role) select 'US' || at, case when at % 5 = 0 then $account else 'AC' || at end, 'user ' || at, 'viewer'`,
+  },
+  user_sessions: {
+    rows: 5_000,
+    insert: `(token_digest, user_sid, account_sid, is_by_link, origin, date_expiry)
+      select sha256(int4send(at)), 'US' || at, $account, false, '', now() + at * interval '10 seconds'`,
+  },
+  sign_in_links: {
+    rows: 5_000,
+    insert: `(token_digest, user_sid, date_expiry) select sha256(int4send(at)), 'US' || at, now() + at * interval '10 seconds'`,
+  },
   released_pairs: {
     rows: 20_000,
     insert: `(service_sid, sid, identifier_hash, proxy_identifier, date_released, kept_until)

@@ -2,7 +2,8 @@ import { createApiKey } from '../../src/core/api-keys.ts'
 import { adoptNumber } from '../../src/core/phone-numbers.ts'
 import type { Scope } from '../../src/core/scopes.ts'
 import { newSid } from '../../src/core/sid.ts'
-import { addPerson, makeService, openSession, rows } from './proxy-api.ts'
+import { createUser } from '../../src/core/users.ts'
+import { addPerson, makeService, newName, openSession, rows } from './proxy-api.ts'
 import { type Account, person, type TestServer } from './server.ts'
 
 /** One of everything, for the paths of every operation: by collection, the SID of what is in it. */
@@ -58,6 +59,7 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     [service.sid, callback, account.sid, interaction],
   )
   const { key } = await createApiKey(server.store, { account_sid: account.sid, friendly_name: 'of the tree' })
+  const user = await createUser(server.store, { name: newName('user'), role: 'viewer', account_sid: account.sid })
   const blocked = await as.post(`/maskline${service.path}/BlockedNumbers`, { PhoneNumber: person(3) })
   const sids = {
     Services: service.sid,
@@ -71,6 +73,8 @@ export async function makeTree(server: TestServer, { account }: { account: Accou
     Recordings: recording,
     Callbacks: callback,
     Keys: key.sid,
+    Users: user.sid,
+    Accounts: account.sid,
   }
   const sibling = await openSession(as, service)
   const bob = await addPerson(as, session, person(2))
@@ -152,7 +156,7 @@ export async function hashOf(server: TestServer): Promise<Record<string, string>
         ? `(select count(*)::text from ${name}) as ${name}`
         : `(select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from ${name} t) as ${name}`,
     )
-  const deeds =
-    "(select count(*)::text from audit_log where actor in ('account', 'api-key') and action <> 'access.refuse') as deeds"
+  const callers = "actor in ('account', 'api-key', 'user')"
+  const deeds = `(select count(*)::text from audit_log where ${callers} and action <> 'access.refuse') as deeds`
   return (await rows(server, `select ${[...columns, deeds].join(', ')}`))[0]
 }

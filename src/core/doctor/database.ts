@@ -39,6 +39,10 @@ export const UNIQUE_INDEXES: Record<string, string> = {
   audit_ends_pkey: 'audit_ends (place)',
   key_uses_pkey: 'key_uses (sid)',
   legal_holds_pkey: 'legal_holds (account_sid, identifier_hash)',
+  users_pkey: 'users (sid)',
+  users_name: 'users (lower(name))',
+  user_sessions_pkey: 'user_sessions (token_digest)',
+  sign_in_links_pkey: 'sign_in_links (token_digest)',
   data_keys_pkey: 'data_keys (id)',
   data_keys_single: "data_keys (purpose) WHERE (purpose <> 'seal'::text)",
 }
@@ -57,6 +61,10 @@ const NOT_NULL = [
 const FOREIGN_KEYS = [
   ['api_keys', 'account_sid'],
   ['legal_holds', 'account_sid'],
+  ['users', 'account_sid'],
+  ['user_sessions', 'user_sid'],
+  ['user_sessions', 'account_sid'],
+  ['sign_in_links', 'user_sid'],
   ['carriers', 'account_sid'],
   ['services', 'account_sid'],
   ['phone_numbers', 'account_sid'],

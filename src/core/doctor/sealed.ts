@@ -1,4 +1,5 @@
 import type { Keyring } from '../seal.ts'
+import { totpPlace } from '../totp.ts'
 import { type Check, EXAMPLES, type Found, type Look } from './check.ts'
 
 /** That sealed values open in their own row, and that the blind index is that of what they hold. */
@@ -13,6 +14,13 @@ export const SEALED_CHECKS: Check[] = [
     means: "Accounts' tokens open, and are those that clients are checked against.",
     advice: RESTORE,
     find: { read: readAccounts, opens: 'few' },
+  },
+  {
+    id: 'sealed-users',
+    level: 'fault',
+    means: 'The secrets of codes that users sign in by open.',
+    advice: 'Let these users in by `maskline users update … --reset-totp`: no code of theirs is right.',
+    find: { read: readUsers, opens: 'few' },
   },
   {
     id: 'sealed-carriers',
@@ -96,6 +104,16 @@ async function readAccounts(look: Look) {
     if (token === undefined || !keys.digest(token).equals(row.digest)) add(row.sid)
   })
   return { 'sealed-accounts': result }
+}
+
+async function readUsers(look: Look) {
+  const keys = keysOf(look)
+  const { result, add } = tally()
+  const text = 'select sid, totp_sealed as sealed from users where totp_sealed is not null'
+  await look.stream<{ sid: string; sealed: Buffer }>(text, (row) => {
+    if (tryOpen(keys, totpPlace(row.sid), row.sealed) === undefined) add(row.sid)
+  })
+  return { 'sealed-users': result }
 }
 
 async function readCarriers(look: Look) {

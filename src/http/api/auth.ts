@@ -5,7 +5,9 @@ import { ProxyError } from '../../core/errors.ts'
 import { covers, type Scope, ScopeRefusal } from '../../core/scopes.ts'
 import { isSid } from '../../core/sid.ts'
 import type { Store } from '../../core/store.ts'
+import { callerOfSession } from '../../core/user-sessions.ts'
 import type { HttpContext } from '../context.ts'
+import { findSession } from '../session-cookie.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,17 +17,17 @@ declare module 'fastify' {
   }
 }
 
-/** HTTP Basic: account SID and auth token, or API key SID and secret. Throws 20003, and 20005 for a suspended account. */
-export async function requireCaller(
-  { authenticate, sign_ins, store }: Pick<HttpContext, 'authenticate' | 'sign_ins' | 'store'>,
-  request: FastifyRequest,
-): Promise<void> {
+/**
+ * HTTP Basic: account SID and auth token, or API key SID and secret. Without that the cookie of a user of the console, if the
+ * request is of the console's page. Throws 20003, and 20005 for a suspended account.
+ */
+export async function requireCaller(context: Doorkeepers, request: FastifyRequest): Promise<void> {
   if (isFormOfPage(request)) throw new ProxyError(20003)
-  const [username, password] = readBasic(request.headers.authorization)
-  const caller = await authenticate(username, password)
-  if (caller?.account_status !== 'active') {
+  const { sign_ins, store } = context
+  const caller = await findCaller(context, request, 'use')
+  if (caller?.account_status !== 'active' && !(caller && maySeeSuspended(caller, request))) {
     // Who sends nothing has not tried.
-    if (request.headers.authorization) sign_ins.refused(username, request.ip)
+    if (request.headers.authorization) sign_ins.refused(readBasic(request.headers.authorization)[0], request.ip)
     throw new ProxyError(caller ? 20005 : 20003)
   }
   sign_ins.used(caller.sid, request.ip)
@@ -33,14 +35,25 @@ export async function requireCaller(
   request.store = actingAs(store, { kind: caller.kind, sid: caller.sid, origin: request.ip, request_sid: request.id })
 }
 
-/** Whether a request that goes on for long may still do just what it could at first. To be asked is no use of credentials. */
-export async function isSameCaller(
-  { authenticate }: Pick<HttpContext, 'authenticate'>,
-  { headers, caller }: FastifyRequest,
-): Promise<boolean> {
-  const now = await authenticate(...readBasic(headers.authorization))
-  return now?.account_status === 'active' && covers(now.scopes, caller.scopes) && covers(caller.scopes, now.scopes)
+type Doorkeepers = Pick<HttpContext, 'authenticate' | 'sign_ins' | 'store' | 'user_sessions'>
+
+async function findCaller(context: Doorkeepers, request: FastifyRequest, purpose: 'use' | 'look') {
+  const { authorization } = request.headers
+  const session = authorization === undefined ? await findSession(context, request, purpose) : undefined
+  return session ? callerOfSession(session) : await context.authenticate(...readBasic(authorization))
 }
+
+/** Whether a request that goes on for long may still do just what it could at first. To be asked is no use of credentials. */
+export async function isSameCaller(context: Doorkeepers, request: FastifyRequest): Promise<boolean> {
+  const { account_sid, scopes } = request.caller
+  const now = await findCaller(context, request, 'look')
+  if (now?.account_status !== 'active' || now.account_sid !== account_sid) return false
+  return covers(now.scopes, scopes) && covers(scopes, now.scopes)
+}
+
+/** Whoever suspends accounts can look at one, and resume it. */
+const maySeeSuspended = ({ is_of_all = false }: Caller, { method, routeOptions }: FastifyRequest) =>
+  is_of_all && (method === 'GET' || routeOptions.url === '/maskline/v1/Accounts/:Sid')
 
 /** A refusal of callers who may not do this. It is made before anything is looked up, and so tells nothing of what is there. */
 export function scopeRefusal({ caller }: FastifyRequest, scopes: readonly Scope[]): ProxyError | undefined {
