@@ -12,6 +12,7 @@ import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
 import { whyCommand } from './cli/why.ts'
+import { userCommands } from './cli/users.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('maskline')
@@ -25,6 +26,7 @@ migrateCommand(program)
 backupCommands(program)
 accountStateCommands(accountCommands(program))
 rotationCommands(keyCommands(program))
+userCommands(program)
 carrierCommands(program)
 numberCommands(program)
 auditCommands(program)

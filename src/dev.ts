@@ -7,7 +7,9 @@ import { addCarrier, type Carriers, listCarriers } from './core/carriers.ts'
 import { addToPool, prepareNumber } from './core/phone-numbers.ts'
 import { createService, findServiceByName } from './core/services.ts'
 import { newSid } from './core/sid.ts'
+import { createLink } from './core/sign-in-links.ts'
 import type { Store } from './core/store.ts'
+import { createUser, findUserByName } from './core/users.ts'
 import { readOrMakeSecret } from './db/secret-file.ts'
 
 /** Fictitious numbers, as the North American plan sets them aside for use in stories. */
@@ -42,3 +44,11 @@ export async function seed(store: Store, carriers: Carriers, { sid, auth_token }
     await addToPool(store, service, number, false)
   }
 }
+
+/** A link that signs in once, as a user who may do everything; made anew with each start. */
+export const devLink = async (store: Store): Promise<string> =>
+  createLink(
+    store,
+    (await findUserByName(store, 'dev')) ??
+      (await createUser(store, { name: 'dev', role: 'admin', account_sid: null })),
+  )

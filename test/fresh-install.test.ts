@@ -17,7 +17,7 @@ const PATHS = [
   '/v1/Services',
   '/maskline/v1/Events',
   '/simulator/handsets',
-  '/console',
+  '/console/session',
   '/admin',
   '/setup',
   '/bootstrap',
@@ -57,9 +57,10 @@ test('a fresh installation lets nobody in, and says how the first account is mad
   const env = { DATABASE_URL: database_url, MASKLINE_MASTER_KEY: randomBytes(32).toString('hex'), MASKLINE_PORT: '0' }
   const { server, url } = await serve(t, env)
   await server.printed(/there is no account yet: `maskline accounts create` makes one/)
+  await server.printed(/there is no user of the console yet: `maskline users add` makes one/)
   for (const path of PATHS) assert.ok([401, 404].includes((await statusOf(url + path)) ?? 0), path)
   assert.deepEqual(await letIn(url), [])
-  for (const table of ['accounts', 'api_keys', 'carriers']) {
+  for (const table of ['accounts', 'api_keys', 'carriers', 'users']) {
     assert.deepEqual(await query(database_url, `select sid from ${table}`), [], `${table} of a fresh installation`)
   }
 

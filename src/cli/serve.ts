@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import { ConfigError, devMasterKey, loadConfig, type Command as Mode, SETTINGS, type Setting } from '../config.ts'
 import { hasAccounts } from '../core/accounts.ts'
-import { type DevAccount, devAccount, seed } from '../dev.ts'
+import { hasUsers } from '../core/users.ts'
+import { type DevAccount, devAccount, devLink, seed } from '../dev.ts'
 import { createLogger } from '../log.ts'
 import { type Running, type ServeOptions, startServer } from '../serve.ts'
 import { progressLine } from './output.ts'
@@ -33,10 +34,16 @@ async function runDev() {
   const masterKey = config.master_key ?? devMasterKey(config.data_dir)
   const account = devAccount(config)
   const prepare: ServeOptions['prepare'] = (store, carriers) => seed(store, carriers, account)
-  const server = await startServer(config, masterKey, { log, progress: progress.step, prepare, drain_ms: 0 })
+  const server = await startServer(config, masterKey, {
+    log,
+    progress: progress.step,
+    prepare,
+    drain_ms: 0,
+    is_dev: true,
+  })
   progress.done()
   stopOnSignal(server, log)
-  console.log(greeting(server.url, account))
+  console.log(greeting(server.url, account, config.console ? await devLink(server.store) : undefined))
 }
 
 async function runServe() {
@@ -49,6 +56,9 @@ async function runServe() {
   stopOnSignal(server, log)
   log.info({ url: server.url }, 'ready')
   if (!(await hasAccounts(server.store))) log.info('there is no account yet: `maskline accounts create` makes one')
+  if (config.console && !(await hasUsers(server.store))) {
+    log.info('there is no user of the console yet: `maskline users add` makes one')
+  }
 }
 
 /** A Ctrl-C reaches us and whoever started us, who may pass it on: within this time it is the same one. */
@@ -74,9 +84,9 @@ function stopOnSignal(server: Running, log: Logger) {
   }
 }
 
-const greeting = (url: string, { sid, auth_token }: DevAccount) => `
+const greeting = (url: string, { sid, auth_token }: DevAccount, link: string | undefined) => `
   Maskline is ready.
-
+${link ? `\n    console      ${link}\n                 signs in once; \`maskline users link dev\` makes another\n` : ''}
     base URL     ${url}
     account SID  ${sid}
     auth token   ${auth_token}
