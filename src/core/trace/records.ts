@@ -181,7 +181,7 @@ async function readEnds({ db }: Store, rows: Interaction[]) {
   const services = servicesOf(rows)
   const sessions = await db
     .selectFrom('sessions')
-    .select(['sid', 'closed_reason'])
+    .select(['sid', 'closed_reason', sql<boolean>`coalesce(expires_at <= now(), false)`.as('has_run_out')])
     .where('service_sid', 'in', services)
     .where('sid', 'in', sids)
     .execute()
@@ -192,7 +192,10 @@ async function readEnds({ db }: Store, rows: Interaction[]) {
     .where('sid', 'in', people)
     .execute()
   return {
-    reasons: new Map(sessions.map(({ sid, closed_reason }) => [sid, closed_reason])),
+    // One that ran out need not have been closed yet.
+    reasons: new Map(
+      sessions.map((row) => [row.sid, row.closed_reason ?? (row.has_run_out ? ('ttl' as const) : null)]),
+    ),
     parted: new Map(removed.flatMap(({ sid, date_deleted }) => (date_deleted ? [[sid, date_deleted] as const] : []))),
   }
 }

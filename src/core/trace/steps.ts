@@ -99,7 +99,7 @@ function lookedUp(row: Interaction, candidates: Candidate[]): Step[] {
   if (row.origin !== 'inbound' || row.outcome === 'deleted') return []
   const live = candidates.filter((candidate) => candidate.live).length
   const known = candidates.length
-  const text = `${known === 0 ? 'Nobody' : known} with this sender's number has or had this proxy number; live then: ${live}.`
+  const text = `Participants who ever had this pair of numbers: ${known}; live at that moment: ${live}.`
   const result = live === 1 ? 'ok' : 'info'
   return [step(row.date_created, ['looked-up', 'maskline'], result, text, { live, known })]
 }
