@@ -4,11 +4,11 @@ import { longestDue } from './longest-due.ts'
 
 /** Each with what it tells and what signs it. */
 const told = `
-select claimed.*, a.auth_token_sealed, coalesce(a.body_retention_days = 0, false) as is_brief, i.session_sid, i.type,
+select claimed.*, (select auth_token_sealed from accounts where sid = claimed.account_sid),
+       (select coalesce(body_retention_days = 0, false) from accounts where sid = claimed.account_sid) as is_brief, i.session_sid, i.type,
        i.date_created, i.data_sealed, i.num_media, i.duration_s, i.inbound_participant_sid, i.inbound_resource_sid,
        i.outbound_participant_sid, i.outbound_resource_sid
-from claimed join accounts a on a.sid = claimed.account_sid
-left join interactions i on i.service_sid = claimed.service_sid and i.sid = claimed.interaction_sid`
+from claimed left join interactions i on i.service_sid = claimed.service_sid and i.sid = claimed.interaction_sid`
 
 const claimed = `c.service_sid, c.sid, c.account_sid, c.interaction_sid, c.url, c.attempts, c.inbound_resource_status,
             c.outbound_resource_status, c.interaction_date_updated`
