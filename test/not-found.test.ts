@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fillPath, makeTree, operationsOf } from './support/hostile.ts'
 import { lookNowhere } from './support/nowhere.ts'
-import { serverForFile } from './support/proxy-api.ts'
+import { assertRefused, serverForFile } from './support/proxy-api.ts'
 
 const shared = serverForFile()
 
@@ -29,5 +29,20 @@ test('control: the same paths lead somewhere for the owner of what is there', as
     const path = fillPath(template, tree)
     const answer = await server.delete(path)
     assert.ok(answer.status === 204 || answer.body.code === 80611, `${path}: ${answer.text}`)
+  }
+})
+
+test('a list that is nowhere is not found whatever its parameters are, and control: of one that is there they are refused', async () => {
+  const server = await shared()
+  const tree = await makeTree(server)
+  const lists = (await operationsOf(server)).filter(
+    ({ method, template, names }) => method === 'GET' && template.includes('{') && names.includes('PageSize'),
+  )
+  assert.ok(lists.length > 5)
+  for (const { template } of lists) {
+    const path = fillPath(template, tree)
+    assertRefused(await server.get(`${path}?PageSize=none`), 400, 20001)
+    const nowhere = path.replace(/[0-9a-f]{32}/g, '5'.repeat(32))
+    assertRefused(await server.get(`${nowhere}?PageSize=none`), 404, 20404)
   }
 })

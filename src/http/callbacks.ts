@@ -190,8 +190,8 @@ function readRoutes(app: FastifyInstance, context: HttpContext): void {
       ...{ query: PageQuery, answer: PageOf('attempts', AttemptBody) },
     },
     async (request) => {
-      const query = parsePage(queryOf(request))
       const callback = await getCallback(context, request)
+      const query = parsePage(queryOf(request))
       const found = await listAttempts(store, callback, query.request)
       const url = `${base}/Callbacks/${callback.sid}/Attempts`
       return presentPage(found, query, { key: 'attempts', url, present: presentAttempt(store) })

@@ -9,7 +9,7 @@ import type { SessionScope, ShownSession } from '../../db/statements/read-sessio
 import type { HttpContext } from '../context.ts'
 import { DateParameter, parseForm } from './form.ts'
 import { once } from './idempotency.ts'
-import { PageOf, PageQuery, parsePage, writePage } from './page.ts'
+import { type ListQuery, PageOf, PageQuery, parsePage, writePage } from './page.ts'
 import { DateTime, Nullable, OneOf, Plain, SidOf, Url } from './present.ts'
 import { formOf, notFound, queryOf, route } from './route.ts'
 import { getService } from './services.ts'
@@ -124,7 +124,7 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
     { summary: 'List sessions', scope: 'sessions:read', query: PageQuery, answer: PageOf('sessions', SessionBody) },
     async (request, reply) => {
       const scope = getScope(request)
-      const query = parsePage(queryOf(request))
+      const query = await parsePageOfService(context, request)
       const found = await sessions.listSessions(store, scope, query.request)
       if (found.rows.length === 0) await getService(context, request)
       const url = `${base}/Services/${scope.service_sid}/Sessions`
@@ -132,6 +132,16 @@ function collectionRoutes(app: FastifyInstance, context: HttpContext): void {
       return writePage(found, query, { key: 'sessions', url, write })
     },
   )
+}
+
+/** The service is looked for when nothing comes, or now: where it is not there, nothing else is the matter. */
+async function parsePageOfService(context: HttpContext, request: FastifyRequest): Promise<ListQuery> {
+  try {
+    return parsePage(queryOf(request))
+  } catch (error) {
+    await getService(context, request)
+    throw error
+  }
 }
 
 function instanceRoutes(app: FastifyInstance, context: HttpContext): void {
