@@ -74,7 +74,10 @@ function Texting({ person, phone, known, look, ref, device, isCovered }: Texting
       choose({ number: to })
       setDraft({ body, pictures: [] })
       // The text field stands only after the next drawing, where another screen was open.
-      requestAnimationFrame(() => device.current?.querySelector<HTMLInputElement>('[data-compose]')?.focus())
+      requestAnimationFrame(() => {
+        device.current?.querySelector<HTMLInputElement>('[data-compose]')?.focus({ preventScroll: true })
+        device.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+      })
     },
   }))
   const open = (to: string | undefined) => {
