@@ -1,3 +1,4 @@
+import { useEffect } from 'react'
 import type { Callback, Interaction, LogEvent, Participant } from '../../api/bodies.ts'
 import { type Told, withTold } from '../../api/feed.ts'
 import { useNewest } from '../../api/newest.ts'
@@ -9,6 +10,10 @@ export type Entry = { sid: string; date: string } & (
   | { kind: 'callback'; thing: Callback }
   | { kind: 'event'; thing: LogEvent }
 )
+
+export type NoteEntry = Exclude<Entry, { kind: 'interaction' }>
+/** Notes that follow each other, of which there are so many that they would push apart what people said. */
+export type Run = { kind: 'run'; sid: string; date: string; notes: NoteEntry[] }
 
 /** On which side somebody stands: as they are shown above the timeline. */
 export type Side = 'left' | 'right' | 'middle'
@@ -29,9 +34,11 @@ export function useTimeline({ service_sid, sid }: { service_sid: string; sid: st
   })
   const shown = new Set(passed?.map((row) => row.sid))
   const calledBack = withTold(callbacks.rows ?? [], told.callback)?.filter((row) => shown.has(row.interaction_sid))
-  const oldest = isWhole ? '' : (passed?.at(-1)?.sid.slice(2) ?? '')
+  const oldest = passed && (isWhole ? '' : (passed.at(-1)?.sid.slice(2) ?? ''))
+  useReaching(callbacks, oldest)
+  useReaching(events, oldest)
   const happened = withTold(events.rows ?? [], told.event)?.filter(
-    (row) => row.session_sid === sid && row.sid.slice(2) > oldest,
+    (row) => row.session_sid === sid && row.sid.slice(2) > (oldest ?? ''),
   )
   const entries =
     passed &&
@@ -51,6 +58,40 @@ export function useTimeline({ service_sid, sid }: { service_sid: string; sid: st
     more: interactions.more && (() => lists.map((list) => list.more?.())),
     reload: () => lists.map((list) => list.reload()),
   }
+}
+
+/** Reads on until the list goes back as far as what it stands beside. */
+function useReaching(list: ReturnType<typeof useNewest<{ sid: string }>>, oldest: string | undefined): void {
+  const { rows, isLoading, error, more } = list
+  const last = rows?.at(-1)?.sid.slice(2) ?? ''
+  const isShort = oldest !== undefined && last > oldest && !isLoading && !error
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a page more each time the last one has come
+  useEffect(() => {
+    if (isShort) more?.()
+  }, [isShort, last])
+}
+
+const MOST_APART = 3
+
+/** The same with long runs of notes as one. */
+export function gathered(entries: Entry[]): (Entry | Run)[] {
+  const all: (Entry | Run)[] = []
+  let notes: NoteEntry[] = []
+  const end = () => {
+    const [first] = notes
+    if (first && notes.length > MOST_APART) all.push({ kind: 'run', sid: first.sid, date: first.date, notes })
+    else all.push(...notes)
+    notes = []
+  }
+  for (const entry of entries) {
+    if (entry.kind !== 'interaction') notes.push(entry)
+    else {
+      end()
+      all.push(entry)
+    }
+  }
+  end()
+  return all
 }
 
 /** By who sent it or whom it was for; the customer's own messages stand in the middle. */

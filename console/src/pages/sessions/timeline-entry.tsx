@@ -2,12 +2,12 @@ import { memo } from 'react'
 import { Link } from 'wouter'
 import type { Interaction } from '../../api/bodies.ts'
 import { bodyOf } from '../../api/body.ts'
-import { Button } from '../../kit/button.tsx'
+import { Badge, Button } from '../../kit/button.tsx'
 import { Icon } from '../../kit/icon.tsx'
 import { lasting, Time } from '../../kit/text.tsx'
 import { CallbackBadge, toneOf, VerdictBadge } from '../../kit/verdict.tsx'
 import s from './timeline.module.css'
-import type { Entry, Side } from './timeline-entries.ts'
+import type { NoteEntry, Run, Side } from './timeline-entries.ts'
 
 type Props = {
   of: Interaction
@@ -56,7 +56,7 @@ const nameOf = ({ type, origin, outbound_number, dialled_number }: Interaction) 
 }
 
 /** What went on beside it: what the customer's application was told, and what somebody should know. */
-export const Note = memo(({ of }: { of: Exclude<Entry, { kind: 'interaction' }> }) => {
+export const Note = memo(({ of }: { of: NoteEntry }) => {
   if (of.kind === 'callback') {
     const { sid, status, inbound_resource_status, outbound_resource_status } = of.thing
     const about = outbound_resource_status ?? inbound_resource_status
@@ -80,3 +80,27 @@ export const Note = memo(({ of }: { of: Exclude<Entry, { kind: 'interaction' }> 
     </li>
   )
 })
+
+/** Many of them, to be opened by whoever wants to see them. */
+export function Notes({ of: { notes } }: { of: Run }) {
+  const callbacks = notes.filter(({ kind }) => kind === 'callback').length
+  const failed = notes.filter(({ kind, thing }) => kind === 'callback' && thing.status === 'failed').length
+  const events = notes.length - callbacks
+  const said = [counted(callbacks, 'callback'), counted(events, 'event')].filter(Boolean).join(' and ')
+  return (
+    <li className={s.run}>
+      <details>
+        <summary>
+          {said} {failed > 0 && <Badge tone="bad">{failed} failed</Badge>}
+        </summary>
+        <ol className={s.entries}>
+          {notes.map((note) => (
+            <Note key={note.sid} of={note} />
+          ))}
+        </ol>
+      </details>
+    </li>
+  )
+}
+
+const counted = (count: number, noun: string) => (count === 0 ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`)

@@ -8,8 +8,8 @@ import { Reveal } from '../../kit/reveal.tsx'
 import { Empty, ErrorNote, Loading } from '../../kit/states.tsx'
 import { Announced, LiveMark, verdictWord } from '../../kit/verdict.tsx'
 import s from './timeline.module.css'
-import { type Entry, sideOf, type useTimeline } from './timeline-entries.ts'
-import { Note, Passed } from './timeline-entry.tsx'
+import { type Entry, gathered, sideOf, type useTimeline } from './timeline-entries.ts'
+import { Note, Notes, Passed } from './timeline-entry.tsx'
 
 type Props = {
   session: ProxySession
@@ -56,13 +56,14 @@ function Entries({ entries, people, path }: { entries: Entry[]; people: Particip
   const mayReveal = useMay('reveal')
   // What is in sight stands at once, the rest as soon as there is time for it.
   const shown = useDeferredValue(entries, entries.slice(0, IN_SIGHT))
+  const rows = gathered(shown)
   useMeasured(entries, shown)
   return (
     <>
       <ol className={s.entries}>
-        {shown.map((entry, at) => (
+        {rows.map((entry, at) => (
           <Fragment key={entry.sid}>
-            <DayLine date={entry.date} before={shown[at - 1]?.date} />
+            <DayLine date={entry.date} before={rows[at - 1]?.date} />
             {entry.kind === 'interaction' ? (
               <Passed
                 of={entry.thing}
@@ -70,6 +71,8 @@ function Entries({ entries, people, path }: { entries: Entry[]; people: Particip
                 text={texts[entry.sid]}
                 onReveal={mayReveal ? setAsked : undefined}
               />
+            ) : entry.kind === 'run' ? (
+              <Notes of={entry} />
             ) : (
               <Note of={entry} />
             )}

@@ -30,13 +30,14 @@ const RESULTS = {
 
 /** All that happened, one step after the other, with the time since the first. */
 export function Chain({ trace }: { trace: Trace }) {
-  const first = Date.parse(trace.steps[0]?.at ?? '')
-  const longest = Math.max(...trace.steps.map(({ duration_ms }) => duration_ms ?? 0), 1)
+  const steps = folded(trace.steps)
+  const first = Date.parse(steps[0]?.at ?? '')
+  const longest = Math.max(...steps.map(({ duration_ms }) => duration_ms ?? 0), 1)
   return (
     <section className={s.section} aria-labelledby="chain">
       <h2 id="chain">What happened</h2>
       <ol className={s.chain}>
-        {trace.steps.map((step, at) => (
+        {steps.map((step, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: steps have no name of their own
           <li key={at} data-result={step.result}>
             <Since step={step} since={at === 0 ? undefined : first} />
@@ -50,7 +51,10 @@ export function Chain({ trace }: { trace: Trace }) {
                   <Badge tone={RESULTS[step.result].tone}>{RESULTS[step.result].word}</Badge>
                 )}
               </p>
-              <p>{step.text}</p>
+              <p>
+                {step.text}
+                {step.times > 1 && <Badge>{step.times} times</Badge>}
+              </p>
               {step.duration_ms !== null && <Lasted ms={step.duration_ms} longest_ms={longest} />}
               {step.kind === 'looked-up' && <Candidates candidates={trace.candidates} of={trace.interaction} />}
               {step.kind !== 'looked-up' && <StepDetails step={step} of={trace.interaction} />}
@@ -60,6 +64,19 @@ export function Chain({ trace }: { trace: Trace }) {
       </ol>
     </section>
   )
+}
+
+type Folded = Step & { times: number }
+
+/** What callbacks were told stands below with all attempts, and what was said several times in a row is said once. */
+function folded(steps: Step[]): Folded[] {
+  const all: Folded[] = []
+  for (const step of steps.filter(({ details }) => !details.callback_sid)) {
+    const last = all.at(-1)
+    if (last && last.kind === step.kind && last.text === step.text && step.kind === 'event') last.times++
+    else all.push({ ...step, times: 1 })
+  }
+  return all
 }
 
 function Since({ step, since }: { step: Step; since: number | undefined }) {
