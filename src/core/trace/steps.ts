@@ -91,7 +91,8 @@ function received(row: InteractionRecord): Step {
     const by = row.origin === 'api' ? 'by a request to the API' : 'by the TwiML of the application'
     return step(date_created, ['received', 'application'], 'ok', `A message was ordered ${by}.${gone}`, { num_media })
   }
-  const text = `A ${nounOf(row)} came${dialled_number ? ` to ${dialled_number}` : ''}.${gone}`
+  // The number stands in the details: in a sentence it would be hidden, as any number is.
+  const text = `A ${nounOf(row)} came to a proxy number.${gone}`
   return step(date_created, ['received', 'sender'], 'ok', text, { dialled_number, num_media, resource_sid })
 }
 
