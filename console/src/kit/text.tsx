@@ -22,23 +22,22 @@ export function ago(date: string, now = Date.now()): string {
 
 /** A time as people say it; the whole date is in its title. Keeps itself right. */
 export function Time({ date, as = 'ago' }: { date: string | null | undefined; as?: 'ago' | 'clock' | 'date' }) {
-  const [, tick] = useState(0)
-  useEffect(() => {
-    if (as !== 'ago') return
-    const timer = setInterval(() => tick((count) => count + 1), 15_000)
-    return () => clearInterval(timer)
-  }, [as])
   if (!date) return <span className={s.dim}>—</span>
-  const shown = {
-    ago: () => ago(date),
-    clock: () => clock.format(new Date(date)),
-    date: () => moment.format(new Date(date)),
-  }
+  const whole = moment.format(new Date(date))
   return (
-    <time dateTime={date} title={moment.format(new Date(date))}>
-      {shown[as]()}
+    <time dateTime={date} title={whole}>
+      {as === 'ago' ? <Ago date={date} /> : as === 'clock' ? clock.format(new Date(date)) : whole}
     </time>
   )
+}
+
+function Ago({ date }: { date: string }) {
+  const [, tick] = useState(0)
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), 15_000)
+    return () => clearInterval(timer)
+  }, [])
+  return ago(date)
 }
 
 /** A length of time in milliseconds, as in "340 ms" or "2.4 s". */
