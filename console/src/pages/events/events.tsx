@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { LogEvent, Service } from '../../api/bodies.ts'
+import { useFeed, withTold } from '../../api/feed.ts'
 import { withQuery } from '../../api/http.ts'
 import { useNewest } from '../../api/newest.ts'
-import { useStream } from '../../api/stream.ts'
-import { useList } from '../../api/use.ts'
+import { useServices } from '../../api/service.ts'
 import { Badge } from '../../kit/button.tsx'
 import { SelectField, TextField } from '../../kit/field.tsx'
 import { Filters } from '../../kit/filters.tsx'
@@ -12,6 +12,7 @@ import { Page } from '../../kit/page.tsx'
 import { Empty } from '../../kit/states.tsx'
 import { type Column, ListTable } from '../../kit/table.tsx'
 import { Time } from '../../kit/text.tsx'
+import { LiveMark } from '../../kit/verdict.tsx'
 import s from './events.module.css'
 
 type Filter = { ServiceSid?: string; ErrorCode?: string }
@@ -20,7 +21,7 @@ type Filter = { ServiceSid?: string; ErrorCode?: string }
 export function Events() {
   const [service, setService] = useState('')
   const [code, setCode] = useState('')
-  const services = useList<Service>('/v1/Services?PageSize=100')
+  const services = useServices()
   const filter: Filter = {
     ...(service && { ServiceSid: service }),
     // Codes have five digits; what is half typed is not asked for.
@@ -52,33 +53,21 @@ export function Events() {
 }
 
 function EventList({ filter, services }: { filter: Filter; services: Service[] }) {
-  const read = useNewest<LogEvent>(withQuery('/maskline/v1/Events', filter), 'NO')
-  const [arrived, setArrived] = useState<LogEvent[]>([])
   const { ServiceSid, ErrorCode } = filter
-  const state = useStream(
-    ServiceSid ? { ServiceSid } : {},
-    (kind, thing) => {
-      const event = thing as LogEvent
-      if (kind !== 'event' || (ErrorCode && String(event.error_code) !== ErrorCode)) return
-      setArrived((known) => [event, ...known.filter(({ sid }) => sid !== event.sid)])
-    },
-    () => {
-      setArrived([])
-      read.reload()
-    },
-  )
+  const read = useNewest<LogEvent>(withQuery('/maskline/v1/Events', filter), 'NO')
+  const { told, state } = useFeed(ServiceSid ? { ServiceSid } : {}, read.reload)
+  const fits = ({ error_code }: LogEvent) => !ErrorCode || String(error_code) === ErrorCode
+  const rows = withTold(read.rows, told.event, { fits, isWhole: !read.more })
   const nameOf = new Map(services.map(({ sid, unique_name }) => [sid, unique_name]))
-  const known = new Set(read.rows?.map(({ sid }) => sid))
-  const fresh = arrived.filter(({ sid }) => !known.has(sid))
   return (
     <>
-      <p className={s.live} role="status">
-        {state === 'live' ? <Badge tone="good">Live</Badge> : <Badge tone="warn">Not live</Badge>}
-        {state === 'live' ? heard(fresh.length) : 'Connecting again. What is shown may be out of date.'}
+      <p className={s.live}>
+        <LiveMark state={state} />
+        <span role="status">{heard(told.event.size)}</span>
       </p>
       <ListTable
         label="Events"
-        list={{ ...read, rows: read.rows && [...fresh, ...read.rows] }}
+        list={{ ...read, rows }}
         columns={columnsFor(nameOf)}
         empty={
           <Empty title="No event">
