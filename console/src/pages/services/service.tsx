@@ -40,6 +40,7 @@ export function ServicePage() {
           ['Changed', <Time key="changed" date={service.data.date_updated} />],
         ]}
       />
+      {!may && <p className={s.dim}>You see what is set. An admin can change it.</p>}
       <div>
         {GROUPS.map((group) => (
           <SettingsForm key={group.title} group={group} values={values} reload={reload} />
