@@ -11,8 +11,8 @@ import { endQuietly, fail } from './cli/output.ts'
 import { privacyCommands } from './cli/privacy.ts'
 import { rotationCommands } from './cli/rotation.ts'
 import { serveCommands } from './cli/serve.ts'
-import { whyCommand } from './cli/why.ts'
 import { userCommands } from './cli/users.ts'
+import { whyCommand } from './cli/why.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('maskline')
