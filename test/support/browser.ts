@@ -3,11 +3,17 @@ import { delimiter, join } from 'node:path'
 import chromium from '@sparticuz/chromium'
 import { type Browser, chromium as playwright } from 'playwright-core'
 
-/** Chromium from a path that is set, else the system's, else the one that comes as a package. */
+/**
+ * Chromium from a path that is set, else the system's, else the one that comes as a package; of its flags none that switch
+ * off what is tested.
+ */
 export async function launchBrowser(): Promise<Browser> {
-  const executablePath = process.env.MASKLINE_TEST_CHROMIUM ?? systemChromium()
-  if (executablePath) return await playwright.launch({ executablePath, args: ['--no-sandbox'] })
-  return await playwright.launch({ executablePath: await chromium.executablePath(), args: chromium.args })
+  const named = process.env.MASKLINE_TEST_CHROMIUM ?? systemChromium()
+  if (named) return await playwright.launch({ executablePath: named, args: ['--no-sandbox'] })
+  return await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: ['--no-sandbox', '--headless=shell'],
+  })
 }
 
 function systemChromium(): string | undefined {
