@@ -66,10 +66,7 @@ test('the keyboard alone leads from page to page', async (t) => {
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { level: 1, name: 'Callbacks' }).waitFor()
   await page.keyboard.press('/')
-  assert.equal(
-    await page.getByRole('searchbox', { name: 'Search' }).evaluate('(box) => box === document.activeElement'),
-    true,
-  )
+  assert.equal(await page.evaluate('document.activeElement.getAttribute("aria-label")'), 'Search')
 })
 
 test('all script together is at most 250 KB compressed', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { askedBy } from './support/callers.ts'
-import { openConsole } from './support/console.ts'
+import { openConsole } from './support/console-page.ts'
 import { assertRefused, makeService, newName, rows, serverForFile } from './support/proxy-api.ts'
 import { eventually, makeAccount, type TestServer } from './support/server.ts'
 

@@ -16,14 +16,12 @@ const WAIT_MS = 15_000
 let browser: Promise<Browser> | undefined
 let users = 0
 
+// A server reads the console's files when it starts.
+await buildConsole()
+after(async () => (await browser)?.close())
+
 /** One browser for a test file. */
-function getBrowser(): Promise<Browser> {
-  if (!browser) {
-    browser = buildConsole().then(launchBrowser)
-    after(async () => (await browser)?.close())
-  }
-  return browser
-}
+const getBrowser = (): Promise<Browser> => (browser ??= launchBrowser())
 
 export type Looks = {
   role?: Role
@@ -53,7 +51,7 @@ export async function openConsole(t: Pick<TestContext, 'after'>, server: TestSer
   const page = await context.newPage()
   page.setDefaultTimeout(WAIT_MS)
   const faults = watch(page, url)
-  await page.goto(`${url}/console/#link=${await createLink(server.store, user)}`)
+  await page.goto(`${url}/console/${new URL(await createLink(server.store, user)).hash}`)
   await page
     .getByRole('navigation', { name: 'Pages' })
     .or(page.getByRole('button', { name: 'Menu' }))
