@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openConsole } from './support/console.ts'
+import { openConsole } from './support/console-page.ts'
 import { converse, newPerson } from './support/conversation.ts'
 import { makeService, serverForFile } from './support/proxy-api.ts'
 import { startReceiver } from './support/receiver.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { newSid } from '../src/core/sid.ts'
-import { openConsole } from './support/console.ts'
+import { openConsole } from './support/console-page.ts'
 import { converse } from './support/conversation.ts'
 import { makeService, newNumber, type Pool, serverForFile } from './support/proxy-api.ts'
 import { eventually, type TestServer } from './support/server.ts'
