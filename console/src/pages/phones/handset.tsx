@@ -1,4 +1,5 @@
 import { type Ref, type RefObject, useImperativeHandle, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { useAction } from '../../api/use.ts'
 import { Button } from '../../kit/button.tsx'
 import { CallScreen } from './call-screen.tsx'
@@ -71,13 +72,13 @@ function Texting({ person, phone, known, look, ref, device, isCovered }: Texting
   })
   useImperativeHandle(ref, () => ({
     compose: (to, body) => {
-      choose({ number: to })
-      setDraft({ body, pictures: [] })
-      // The text field stands only after the next drawing, where another screen was open.
-      requestAnimationFrame(() => {
-        device.current?.querySelector<HTMLInputElement>('[data-compose]')?.focus({ preventScroll: true })
-        device.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+      // At once, so that whoever types on types here.
+      flushSync(() => {
+        choose({ number: to })
+        setDraft({ body, pictures: [] })
       })
+      device.current?.querySelector<HTMLInputElement>('[data-compose]')?.focus({ preventScroll: true })
+      device.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
     },
   }))
   const open = (to: string | undefined) => {
