@@ -50,7 +50,7 @@ test('a pool of 5,500 numbers is a picture within 100 ms', async (t) => {
   const { page, visit } = await openConsole(t, server)
   const read = async () => {
     await visit(`/numbers?service=${service.sid}`)
-    await page.waitForFunction(DRAWN)
+    await eventually(async () => await page.evaluate<boolean>(`${DRAWN} !== undefined`), 'the picture is drawn')
     return await page.evaluate<{ took: number; numbers: number; colours: number }>(
       `({ took: ${DRAWN}.duration, numbers: ${DRAWN}.detail.numbers, colours: ${COLOURS} })`,
     )
