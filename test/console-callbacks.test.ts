@@ -21,7 +21,7 @@ async function deafApplication(t: Parameters<typeof startReceiver>[0], server: T
     const { body } = await server.get(`/maskline/v1/Callbacks?ServiceSid=${service.sid}&Status=${status}`)
     return body.callbacks as { sid: string }[]
   }
-  await eventually(async () => (await listed('failed')).length >= 3, 'its callbacks have failed')
+  await eventually(async () => (await listed('failed')).length >= 3, 'its callbacks have failed', 30_000)
   return { service, application, alice, listed, mend: () => (isDeaf = false) }
 }
 

@@ -11,7 +11,7 @@ import { launchBrowser } from './browser.ts'
 import type { TestServer } from './server.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const WAIT_MS = 15_000
+const WAIT_MS = 30_000
 
 let browser: Promise<Browser> | undefined
 let users = 0
