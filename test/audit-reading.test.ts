@@ -81,6 +81,7 @@ test('an account reads its own entries by page, kind, thing, key and date, and n
       account_sid: other.sid,
       actor: 'account',
       actor_sid: other.sid,
+      actor_name: null,
       source_ip_address: made.source_ip_address,
       request_sid: '',
       action: 'session.create',
