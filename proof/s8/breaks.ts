@@ -59,7 +59,7 @@ export const BREAKS: Missed[] = [
   {
     what: 'keys without the scope',
     file: 'http/api/auth.ts',
-    passage: 'scopes.every((scope) => caller.scopes.has(scope)) ? undefined : new ProxyError(20006)',
+    passage: 'missing.length > 0 ? new ScopeRefusal(missing) : undefined',
     becomes: 'undefined',
     shows: ({ by }) => by === 'no scope',
   },
