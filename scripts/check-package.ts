@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 // Packs the package, installs it into an empty project, and does there what its first user does: `npx maskline dev`, a
-// session, a text, Ctrl-C. Run it with `npm run check-package`.
+// console, a session, a text, Ctrl-C. Run it with `npm run check-package`.
 
 const LIMIT_MS = 60_000
 
@@ -62,6 +62,7 @@ async function useIt() {
     const outcome = await Promise.race([ended, until(() => printed.includes('Ctrl-C') && 'ready')])
     assert.equal(outcome, 'ready', `it did not start:\n${printed}${complaints}`)
     const read = (name: string) => new RegExp(`${name} +(\\S+)`).exec(printed)?.[1] ?? ''
+    await openConsole(read('console'))
     await textThroughIt(read('base URL'), `${read('account SID')}:${read('auth token')}`)
   } finally {
     stop(child)
@@ -75,6 +76,20 @@ function stop(npx: ChildProcess) {
   const lock = join(folder, 'data', 'maskline.lock')
   if (existsSync(lock)) process.kill(Number(readFileSync(lock, 'utf8').split('\n')[0]), 'SIGTERM')
   else npx.kill()
+}
+
+/** The link that was printed signs in, and the page with all that it names is there. */
+async function openConsole(link: string) {
+  const [page, token] = link.split('#link=')
+  assert.ok(page && token, 'no link to the console was printed')
+  const html = await (await fetch(page)).text()
+  const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => new URL(path ?? '', page))
+  assert.ok(files.length > 0, `this is not the console: ${html}`)
+  for (const file of files) assert.equal((await fetch(file)).status, 200, `${file} is missing`)
+  const headers = { 'Sec-Fetch-Site': 'same-origin' }
+  const body = new URLSearchParams({ Link: token })
+  const answer = await fetch(new URL('session', page), { method: 'POST', headers, body })
+  assert.equal(answer.status, 200, 'the link does not sign in')
 }
 
 type Body = {
