@@ -109,14 +109,23 @@ const text = async (call: Call, from: string, to: string, body: string) => {
 
 async function ring(call: Call, from: string, to: string, partner: string) {
   const { sid } = await call('/simulator/calls', JSON.stringify({ from, to }))
+  while (!JSON.stringify(await call(`/simulator/handsets/${partner}/calls`)).includes('ringing')) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
   await call(`/simulator/calls/${sid}/answer`, JSON.stringify({ number: partner }))
   await call('/simulator/clock', JSON.stringify({ advance_s: 42 }))
   await call(`/simulator/calls/${sid}/hangup`, JSON.stringify({ number: from }))
 }
 
-/** The guided minute, by the names that stand on the page. */
+/** The guided minute, up to a call that goes on. Once: later visits find it there. */
 async function useThePhones(page: Page) {
-  const create = page.getByRole('button', { name: /create (a|the) session/i })
-  if (await create.isVisible()) await create.click()
-  await page.waitForTimeout(800)
+  await page.waitForTimeout(500)
+  for (const name of ['Create a session', 'Write as Alice', 'Reply as Bob', 'Call as Alice', 'Answer as Bob']) {
+    const button = page.getByRole('button', { name, exact: true })
+    if (!(await button.isVisible())) continue
+    await button.click()
+    await page.waitForTimeout(400)
+    if (/Write|Reply/.test(name)) await page.keyboard.press('Enter')
+    await page.waitForTimeout(1_200)
+  }
 }

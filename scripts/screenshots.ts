@@ -15,13 +15,20 @@ import { type Lived, live } from './screenshots-life.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const images = join(root, 'docs', 'images')
 const folder = mkdtempSync(join(tmpdir(), 'maskline-pictures-'))
-const SIZE = { width: 1280, height: 860 }
+const SIZE = { width: 1280, height: 900 }
+/** A phone, whole. */
+const TALL = { width: 1280, height: 1010 }
 const NARROW = { width: 390, height: 844 }
 
 await buildConsole()
 const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'dev'], {
   cwd: root,
-  env: { ...process.env, MASKLINE_PORT: '0', MASKLINE_DATA_DIR: folder, MASKLINE_LOG_LEVEL: 'error' },
+  env: {
+    ...process.env,
+    ...{ MASKLINE_PORT: '0', MASKLINE_DATA_DIR: folder, MASKLINE_LOG_LEVEL: 'error' },
+    // The pool is filled faster than anybody would.
+    MASKLINE_RATE_LIMIT: '0',
+  },
   stdio: ['ignore', 'pipe', 'inherit'],
 })
 const ended = new Promise((resolve) => child.once('exit', resolve))
@@ -57,6 +64,7 @@ async function takeAll(link: string, lived: Lived) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       for (const [name, path] of Object.entries(pagesOf(lived))) {
         await open(page, link, path)
+        await page.setViewportSize(name === 'phones' ? TALL : SIZE)
         if (name === 'phones') await lived.useThePhones(page)
         if (name === 'search') await search(page, lived.number)
         await take(page, `console-${name}-${colorScheme}`)
@@ -77,24 +85,26 @@ async function takeAll(link: string, lived: Lived) {
   }
 }
 
-const pagesOf = ({ service_sid, session_sid, interaction_sid }: Lived) => ({
-  phones: '/phones',
-  sessions: '/sessions',
-  session: `/sessions/${service_sid}/${session_sid}`,
-  traffic: '/traffic',
-  why: `/traffic/${interaction_sid}`,
-  search: '/search',
-  numbers: '/numbers',
-  callbacks: '/callbacks',
-  events: '/events',
-  services: '/services',
-  service: `/services/${service_sid}`,
-  keys: '/keys',
-  users: '/users',
-  accounts: '/accounts',
-  audit: '/audit',
-  profile: '/profile',
-})
+function pagesOf({ service_sid, session_sid, interaction_sid }: Lived) {
+  return {
+    phones: '/phones',
+    sessions: '/sessions',
+    session: `/sessions/${service_sid}/${session_sid}`,
+    traffic: '/traffic',
+    why: `/traffic/${interaction_sid}`,
+    search: '/search',
+    numbers: '/numbers',
+    callbacks: '/callbacks',
+    events: '/events',
+    services: '/services',
+    service: `/services/${service_sid}`,
+    keys: '/keys',
+    users: '/users',
+    accounts: '/accounts',
+    audit: '/audit',
+    profile: '/profile',
+  }
+}
 
 async function open(page: Page, link: string, path: string) {
   await page.goto(link.replace(/\/console\/.*/, `/console${path}`))
@@ -108,6 +118,7 @@ async function search(page: Page, number: string) {
 
 /** When nothing has been asked for a moment: streams never end. */
 async function take(page: Page, name: string) {
+  await page.evaluate('scrollTo(0, 0)')
   await page.waitForTimeout(1_200)
   await page.screenshot({ path: join(images, `${name}.png`) })
   console.log(`docs/images/${name}.png`)
