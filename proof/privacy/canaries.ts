@@ -1,9 +1,12 @@
+import { Secret } from 'otpauth'
+
 /**
  * Canaries: what must be found nowhere but where it belongs. Each is sought as it is written, as bytes of UTF-8 and both
  * orders of UTF-16, in hexadecimal of either case, in base64 however it lies in a longer text, and percent-encoded; a number
- * by its digits, with its country and without; and what is hexadecimal itself as the bytes it stands for.
+ * by its digits, with its country and without; and what is hexadecimal, base64 or base32 itself as the bytes it stands for.
  */
-export type Canary = { kind: 'number' | 'words' | 'secret'; text: string }
+export type Canary = { kind: Kind; text: string }
+type Kind = 'number' | 'words' | 'answer' | 'secret' | 'password' | 'link' | 'session' | 'code secret' | 'hash'
 export type Sighting = { canary: Canary; where: string; as: string }
 export type CanaryScan = (where: string, bytes: Buffer) => Sighting[]
 
@@ -31,8 +34,14 @@ function formsOf(canary: Canary): Form[] {
       form('percent', Buffer.from(encodeURIComponent(text))),
     ]
   })
-  const isHex = canary.kind === 'secret' && /^[0-9a-f]{32,}$/.test(canary.text)
-  return isHex ? [...written, form('bytes', Buffer.from(canary.text, 'hex'))] : written
+  const bytes = bytesOf(canary)
+  return bytes ? [...written, form('bytes', bytes)] : written
+}
+
+function bytesOf({ kind, text }: Canary): Buffer | undefined {
+  if (kind === 'secret' && /^[0-9a-f]{32,}$/.test(text)) return Buffer.from(text, 'hex')
+  if (kind === 'link' || kind === 'session') return Buffer.from(text, 'base64url')
+  return kind === 'code secret' ? Buffer.from(Secret.fromBase32(text).bytes) : undefined
 }
 
 /** National digits are in any longer form that is not grouped. */

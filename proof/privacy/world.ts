@@ -14,16 +14,19 @@ import type { Scope } from '../support/scope.ts'
 import { startServerProcess } from '../support/server-process.ts'
 import { withStore } from '../support/with-store.ts'
 import type { Canary } from './canaries.ts'
+import { signIn } from './sign-in.ts'
 
 /**
  * A server on a PostgreSQL of its own that logs all it can, with people who text, send pictures, call and are recorded, at a
- * stand-in for Twilio and on the simulated network; and whose clients and applications fail in every way that has to do
+ * stand-in for Twilio and on the simulated network; and somebody who signs in to the console; and whose clients and applications fail in every way that has to do
  * with people. What is confidential in it is known: the canaries.
  */
 export type PrivateWorld = {
   env: Env
   data_dir: string
   canaries: Canary[]
+  /** What the database has, and nobody else may see. */
+  hashes: Canary[]
   people: string[]
   /** What was answered to requests that were refused, or failed. */
   errors: string[]
@@ -60,16 +63,20 @@ export async function startPrivateWorld(scope: Scope, size: number, breaks?: Bre
   })
   const secrets = [master_key, auth_token, carrierSecret, account.auth_token, simulated.auth_token, key.secret]
   const canaries: Canary[] = secrets.map((text) => ({ kind: 'secret', text }))
+  const answer = newWords()
+  canaries.push({ kind: 'answer', text: answer })
   const world: PrivateWorld & Parts = {
-    ...{ env, data_dir, canaries, people: [], errors: [], logged },
+    ...{ env, data_dir, canaries, hashes: [], people: [], errors: [], logged },
     api: apiOf(server.url, account),
     ...{ twilio, url: server.url, simulated: { ...simulated, api: apiOf(server.url, simulated) } },
     application: await startReceiver(scope as unknown as TestContext, ({ target }) => ({
       status: target === '/failing' ? 500 : 200,
+      ...(target !== '/intercept' && { body: answer }),
     })),
   }
   await text(world, size)
   await call(world)
+  await signIn(world, server.url)
   await fail(world, key)
   await settle(world)
   return world
@@ -91,8 +98,10 @@ function newPerson(world: World): string {
   return number
 }
 
+const newWords = () => `canary ${randomBytes(9).toString('hex')}`
+
 function words({ canaries }: World): string {
-  const text = `canary ${randomBytes(9).toString('hex')}`
+  const text = newWords()
   canaries.push({ kind: 'words', text })
   return text
 }
@@ -138,7 +147,7 @@ async function call(world: World) {
   const { api } = simulated
   const { sid } = await api.post('/v1/Services', [
     ['UniqueName', 'calls'],
-    ['CallbackUrl', `${application.url}/status`],
+    ['CallbackUrl', `${application.url}/intercept`],
   ])
   await api.post(`/maskline/v1/Services/${sid}/Settings`, [['Recording', 'true']])
   const numbers = [poolNumber(2), poolNumber(3)] as const
