@@ -13,11 +13,15 @@ const LIMIT_S = 60
 
 const without = (passage: string): Break => ({ file: 'core/privacy/erase.ts', passage, becomes: '' })
 
-/** What is left by a server that forgets to erase it: what was written outside of sessions, that somebody is blocked, what left. */
+/**
+ * What is left by a server that forgets to erase it: what was written outside of sessions, that somebody is blocked, what left,
+ * and what the application answered.
+ */
 const FORGOTTEN: Record<string, Break> = {
   'interactions.sender_hash': without('  await eraseOutside(store, subject, counts)\n'),
   'blocked_numbers.identifier_hash': without('    await eraseBlocks(trx, subject, counts)\n'),
   'interactions.sent_data_sealed': without('      sent_data_sealed: null,\n'),
+  'callback_attempts.response_sealed': without('  await forgetResponses(db, service_sid, sids)\n'),
 }
 
 export const x15Erasure: Proof = {
@@ -39,7 +43,7 @@ export const x15Erasure: Proof = {
         `${found.before} before; ${found.missing} texts missing from exports`,
       holds: found.left.length + found.missing === 0 && found.before > 0 && found.slowest_s <= LIMIT_S,
       control: {
-        figure: `${control.left.length} left by a server that forgets strangers, blocks and what was redacted`,
+        figure: `${control.left.length} left by a server that forgets strangers, blocks, what was redacted and what applications answered`,
         fails: Object.keys(FORGOTTEN).every((column) => control.left.includes(column)),
       },
       details: [...new Set(found.left)].slice(0, 20),
@@ -49,7 +53,8 @@ export const x15Erasure: Proof = {
 
 async function eraseAll(world: PrivateWorld, progress: (what: string) => void) {
   const { api, env, canaries, people } = world
-  const words = canaries.filter(({ kind }) => kind === 'words').map(({ text }) => text)
+  const textsOf = (wanted: string) => canaries.filter(({ kind }) => kind === wanted).map(({ text }) => text)
+  const words = textsOf('words')
   const exports: string[] = []
   const erased: string[] = []
   let slowest_s = 0
@@ -71,7 +76,7 @@ async function eraseAll(world: PrivateWorld, progress: (what: string) => void) {
   // One text met a fault of the database and was never taken in.
   const stored = words.slice(0, -1)
   const missing = stored.filter((text) => !said.includes(text)).length
-  const left = await withStore(env, (store) => searchLiveRows(store, erased, stored))
+  const left = await withStore(env, (store) => searchLiveRows(store, erased, [...stored, ...textsOf('answer')]))
   return { left, before: before.length, missing, slowest_s, people: erased.length }
 }
 
