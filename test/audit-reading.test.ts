@@ -79,9 +79,7 @@ test('an account reads its own entries by page, kind, thing, key and date, and n
     {
       sid: '',
       account_sid: other.sid,
-      actor: 'account',
-      actor_sid: other.sid,
-      actor_name: null,
+      ...{ actor: 'account', actor_sid: other.sid, actor_name: null },
       source_ip_address: made.source_ip_address,
       request_sid: '',
       action: 'session.create',
