@@ -58,6 +58,12 @@ async function newest(server: TestServer, service: Pool): Promise<Trace> {
   return trace
 }
 
+/** Its carrier may have more to report when nothing is due any more. */
+async function over(server: TestServer, service: Pool): Promise<void> {
+  await eventually(async () => (await glimpse(server, service)).verdict.state !== 'under-way', 'it is over')
+  await settled(server, service)
+}
+
 const kindsOf = ({ steps }: Trace) => steps.map(({ kind }) => kind)
 const verdictIn = ({ verdict }: Trace) => [verdict.state, verdict.code]
 const say = (server: TestServer, { identifier, proxy }: Talker, body: string) => server.text(identifier, proxy, body)
@@ -69,7 +75,7 @@ test('a message that arrived is told from its arrival to the last report and cal
   const service = await makeService(server, 2, urls)
   const { session, alice, bob } = await converse(server, service)
   await say(server, alice, 'Hello')
-  await settled(server, service)
+  await over(server, service)
   const trace = await newest(server, service)
   assert.deepEqual(verdictIn(trace), ['delivered', 'delivered'])
   const { interaction } = trace
@@ -102,7 +108,7 @@ test('a carrier that refuses, and one that reports a failure, are told in their 
   ] as const) {
     const { alice } = await converse(server, service, {}, [newPerson(), who])
     await say(server, alice, 'Hello?')
-    await settled(server, service)
+    await over(server, service)
     const trace = await newest(server, service)
     assert.deepEqual(verdictIn(trace), [state, code])
     assert.match(trace.verdict.text, words)
@@ -147,7 +153,7 @@ test('the intercept callback, the content guard, a block, a flood and an opt-out
     await server.post(`/maskline${service.path}/Settings`, settings)
     const { alice } = await converse(server, service)
     await work(alice, service)
-    await settled(server, service)
+    await over(server, service)
     return await newest(server, service)
   }
   const refused = await stopped({}, (alice) => say(server, alice, 'no'))
@@ -192,7 +198,7 @@ test('a stranger, a person alone, and what the application says to either are to
     receiver.answer = answer
     const stranger = newPerson()
     await server.text(stranger, number, 'Anybody?')
-    await settled(server, service)
+    await over(server, service)
     const [record] = await recordsOf(server, service, '&Outcome=out-of-session')
     assert(record)
     const trace = await traceOf(server, record)
@@ -202,7 +208,7 @@ test('a stranger, a person alone, and what the application says to either are to
   }
   receiver.answer = () => json({ participantIdentifier: newPerson() })
   await server.text(newPerson(), number, 'Somebody?')
-  await settled(server, service)
+  await over(server, service)
   const made = await newest(server, service)
   assert.deepEqual(verdictIn(made), ['delivered', 'delivered'])
   assert.deepEqual(
@@ -213,7 +219,7 @@ test('a stranger, a person alone, and what the application says to either are to
   await server.delete(`${session.path}/Participants/${bob.sid}`)
   receiver.answer = () => ({})
   await say(server, alice, 'Alone?')
-  await settled(server, service)
+  await over(server, service)
   const alone = await newest(server, service)
   assert.deepEqual(verdictIn(alone), ['nobody', 'no-partner'])
   assert.deepEqual(
@@ -236,7 +242,7 @@ test('candidates of one pair are judged at the moment of the message, across ses
   const closed = await meet()
   await server.post(closed.session.path, { Status: 'closed' })
   await say(server, closed.alice, 'Is anybody there?')
-  await settled(server, service)
+  await over(server, service)
   const reasons = async () => {
     const { candidates, verdict } = await newest(server, service)
     return [verdict.state, ...candidates.map(({ session_sid, reason, live }) => [session_sid, reason, live])]
@@ -253,7 +259,7 @@ test('candidates of one pair are judged at the moment of the message, across ses
   const expired = await meet({ Ttl: '3600' })
   await letRunOut(server, expired.session)
   await say(server, expired.alice, 'Too late?')
-  await settled(server, service)
+  await over(server, service)
   assert.deepEqual(await reasons(), [
     'nobody',
     [closed.session.sid, 'session-closed', false],
@@ -272,7 +278,7 @@ test('what was queued when its session ended says how it ended', async () => {
     const service = await makeService(server)
     const { session, alice, bob } = await converse(server, service)
     await say(server, alice, 'Hello')
-    await settled(server, service)
+    await over(server, service)
     // As if it had come in and nobody had taken it up yet.
     await rows(
       server,
@@ -299,7 +305,7 @@ test('calls that are taken, busy, not answered or not allowed are told', async (
   assert.deepEqual(verdictIn(await newest(server, pool)), ['under-way', 'call-lasts'])
   await phones.advance(7)
   await phones.act(taken, bob, 'hangup')
-  await settled(server, pool)
+  await over(server, pool)
   const trace = await newest(server, pool)
   assert.deepEqual(verdictIn(trace), ['delivered', 'call-completed'])
   assert.match(trace.verdict.text, /lasted 7 seconds/)
@@ -307,18 +313,18 @@ test('calls that are taken, busy, not answered or not allowed are told', async (
   assert.deepEqual(kinds, ['received', 'looked-up', 'decided', 'send', 'dialled', 'answered', 'ended'])
   const given = await phones.call(alice.identifier, alice.proxy)
   await phones.act(given, alice, 'hangup')
-  await settled(server, pool)
+  await over(server, pool)
   assert.deepEqual(verdictIn(await newest(server, pool)), ['stopped', 'caller-gave-up'])
 
   const busy = await startTalk(t, server, { bob: newHandset('0121') })
   await busy.phones.call(busy.alice.identifier, busy.alice.proxy)
-  await settled(server, busy.pool)
+  await over(server, busy.pool)
   assert.deepEqual(verdictIn(await newest(server, busy.pool)), ['failed', 'call-busy'])
   const silent = await startTalk(t, server, { bob: newHandset('0122') })
   await server.post(`/maskline${silent.pool.path}/Settings`, { RingTimeout: '10' })
   await silent.phones.call(silent.alice.identifier, silent.alice.proxy)
   await silent.phones.advance(10)
-  await settled(server, silent.pool)
+  await over(server, silent.pool)
   assert.deepEqual(verdictIn(await newest(server, silent.pool)), ['failed', 'call-not-answered'])
   const mute = await startTalk(t, server, { session: { mode: 'message-only' }, alice: newCaller() })
   await mute.phones.call(mute.alice.identifier, mute.alice.proxy)
@@ -331,7 +337,7 @@ test('a deleted record says that it was deleted, and a text that is gone that it
   const { session, alice, bob } = await converse(server, service)
   await say(server, alice, 'Hello')
   await heard(server, bob, 'Hello')
-  await settled(server, service)
+  await over(server, service)
   const { interaction } = await newest(server, service)
   const received = async () => (await newest(server, service)).steps[0]?.text ?? ''
   assert.doesNotMatch(await received(), /not kept/)
@@ -349,7 +355,7 @@ test('people and what they wrote are hidden without pii, and another account fin
   const { alice, bob } = await converse(server, service)
   await say(server, alice, 'Our secret')
   await heard(server, bob, 'Our secret')
-  await settled(server, service)
+  await over(server, service)
   const { interaction } = await newest(server, service)
   const path = `${RECORDS}/${interaction.sid}`
   const blind = await askedByKey(server, { scopes: ['interactions:read'] })
