@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setAccountStatus } from '../src/core/accounts.ts'
 import { revokeApiKey } from '../src/core/api-keys.ts'
 import { currentMoment, readChanges } from '../src/core/changes.ts'
 import { newSid } from '../src/core/sid.ts'
 import { askedByKey } from './support/callers.ts'
+import { SESSION, signedIn } from './support/console.ts'
 import { type Conversation, converse } from './support/conversation.ts'
 import { credentialsOf, type Listener, listen, type Told } from './support/listener.ts'
 import { makeService, type Pool, rows, serverForFile } from './support/proxy-api.ts'
@@ -295,6 +297,26 @@ test('a stream ends within seconds when its key is revoked, and goes on for othe
   await revokeApiKey(server.store, key.sid)
   await eventually(async () => revoked.isOver(), 'it ends', 15_000)
   assert.equal(other.isOver(), false)
+})
+
+test('of an account that is suspended a user of all accounts goes on to see what happens', async (t) => {
+  const server = await getServer()
+  const account = await makeAccount(server.store)
+  const browser = await signedIn(server)
+  await browser.post(`${SESSION}/account`, { AccountSid: account.sid })
+  const ears = { ...server, account }
+  const cookie = { cookie: browser.cookie(), 'sec-fetch-site': 'same-origin' }
+  const [looking, own] = [await listen(t, ears, { headers: cookie }), await listen(t, ears)]
+  await setAccountStatus(server.store, account.sid, 'suspended')
+  await eventually(async () => (await browser.post('/v1/Services')).body.code === 20005, 'the server knows of it')
+  await eventually(async () => own.isOver(), 'control: that of the account ends', 15_000)
+  // When a stream that begins now is found to have ended, all others have been looked at since.
+  const { key, secret } = await askedByKey(server, { scopes: ['interactions:read'] })
+  const headers = { authorization: credentialsOf({ sid: key.sid, auth_token: secret }) }
+  const last = await listen(t, server, { headers })
+  await revokeApiKey(server.store, key.sid)
+  await eventually(async () => last.isOver(), 'the last one ends', 15_000)
+  assert.equal(looking.isOver(), false)
 })
 
 test('who comes back too late, or with what is no id of ours, or after too much, is told to read anew', async (t) => {

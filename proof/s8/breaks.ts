@@ -66,7 +66,7 @@ export const BREAKS: Missed[] = [
   {
     what: 'accounts that are suspended',
     file: 'http/api/auth.ts',
-    passage: "if (caller?.account_status !== 'active' && !(caller && maySeeSuspended(caller, request))) {",
+    passage: 'if (!caller || !mayComeIn(caller, request)) {',
     becomes: 'if (!caller) {',
     shows: ({ by }) => by === 'suspended account',
   },

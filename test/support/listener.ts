@@ -30,10 +30,8 @@ export async function listen(
   { query = {}, headers = {} }: { query?: Record<string, string>; headers?: Record<string, string> } = {},
 ): Promise<Listener> {
   const url = `${server.direct}/maskline/v1/Stream?${new URLSearchParams(query)}`
-  const request = get(url, {
-    agent: false,
-    headers: { accept: 'text/event-stream', authorization: credentialsOf(server.account), ...headers },
-  })
+  const authorization = headers.cookie === undefined && { authorization: credentialsOf(server.account) }
+  const request = get(url, { agent: false, headers: { accept: 'text/event-stream', ...authorization, ...headers } })
   t.after(() => request.destroy())
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)

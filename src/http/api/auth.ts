@@ -25,7 +25,7 @@ export async function requireCaller(context: Doorkeepers, request: FastifyReques
   if (isFormOfPage(request)) throw new ProxyError(20003)
   const { sign_ins, store } = context
   const caller = await findCaller(context, request, 'use')
-  if (caller?.account_status !== 'active' && !(caller && maySeeSuspended(caller, request))) {
+  if (!caller || !mayComeIn(caller, request)) {
     // Who sends nothing has not tried.
     if (request.headers.authorization) sign_ins.refused(readBasic(request.headers.authorization)[0], request.ip)
     throw new ProxyError(caller ? 20005 : 20003)
@@ -47,13 +47,13 @@ async function findCaller(context: Doorkeepers, request: FastifyRequest, purpose
 export async function isSameCaller(context: Doorkeepers, request: FastifyRequest): Promise<boolean> {
   const { account_sid, scopes } = request.caller
   const now = await findCaller(context, request, 'look')
-  if (now?.account_status !== 'active' || now.account_sid !== account_sid) return false
+  if (now?.account_sid !== account_sid || !mayComeIn(now, request)) return false
   return covers(now.scopes, scopes) && covers(scopes, now.scopes)
 }
 
 /** Whoever suspends accounts can look at one, and resume it. */
-const maySeeSuspended = ({ is_of_all = false }: Caller, { method, routeOptions }: FastifyRequest) =>
-  is_of_all && (method === 'GET' || routeOptions.url === '/maskline/v1/Accounts/:Sid')
+const mayComeIn = ({ account_status, is_of_all = false }: Caller, { method, routeOptions }: FastifyRequest) =>
+  account_status === 'active' || (is_of_all && (method === 'GET' || routeOptions.url === '/maskline/v1/Accounts/:Sid'))
 
 /** A refusal of callers who may not do this. It is made before anything is looked up, and so tells nothing of what is there. */
 export function scopeRefusal({ caller }: FastifyRequest, scopes: readonly Scope[]): ProxyError | undefined {
