@@ -64,7 +64,8 @@ function placeOf({ path, status, asked }: SentAnswer): Place | undefined {
     return isCallers ? 'answers about the caller’s leg' : 'answers about the partner’s leg'
   }
   if (path.includes('/Recordings')) return 'recordings'
-  if (path.endsWith('/Interactions')) return 'interactions'
+  // Ours at /maskline/v1/Interactions name the sender, to callers who may see people.
+  if (path.startsWith('/v1/') && path.endsWith('/Interactions')) return 'interactions'
   if (path.endsWith('/Events')) return 'events'
   return undefined
 }
