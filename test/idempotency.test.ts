@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createApiKey } from '../src/core/api-keys.ts'
 import { adoptNumber } from '../src/core/phone-numbers.ts'
 import { newSid } from '../src/core/sid.ts'
+import { makeUser, signedIn } from './support/console.ts'
 import {
   addPerson,
   assertRefused,
@@ -64,6 +65,7 @@ async function operations(server: TestServer) {
     },
   )
   const { key } = await createApiKey(server.store, { account_sid: server.account.sid, friendly_name: 'keyed' })
+  const user = await makeUser(server, { role: 'viewer', account_sid: server.account.sid })
   const callback = newSid('CB')
   await rows(
     server,
@@ -86,6 +88,8 @@ async function operations(server: TestServer) {
     ['/maskline/v1/Settings', { SessionRetention: '80' }],
     [`/maskline/v1/Services/${service.sid}/BlockedNumbers`, { PhoneNumber: newNumber() }],
     [`/maskline/v1/Keys/${key.sid}`, { FriendlyName: 'renamed' }],
+    [`/maskline/v1/Users/${user.sid}`, { Role: 'operator' }],
+    [`/maskline/v1/Accounts/${server.account.sid}`, { FriendlyName: 'renamed' }],
     [`/maskline/v1/Callbacks/${callback}/Replay`, {}],
     ['/maskline/v1/Callbacks/Replay', {}],
   ]
@@ -94,15 +98,15 @@ async function operations(server: TestServer) {
 
 type Described = { paths: Record<string, { post?: { parameters?: { name: string }[] } }> }
 
-/** Of a repeat the secret is missing, which is nowhere to be had again (`api-keys.test.ts`). */
-const OTHERWISE = '/maskline/v1/Keys'
+/** Of a repeat the secret is missing, which is nowhere to be had again: `api-keys.test.ts`, `users.test.ts`, and below. */
+const OTHERWISE = ['/maskline/v1/Keys', '/maskline/v1/Users', '/maskline/v1/Accounts']
 
 test('every POST of the API repeated with its key is answered as the first time and done once', async () => {
   const server = await shared()
   const { operations: list } = await operations(server)
   const document = (await (await fetch(`${server.direct}/openapi.json`)).json()) as Described
   const posts = Object.entries(document.paths).filter(
-    ([path, { post }]) => path !== OTHERWISE && post?.parameters?.some(({ name }) => name === 'Idempotency-Key'),
+    ([path, { post }]) => !OTHERWISE.includes(path) && post?.parameters?.some(({ name }) => name === 'Idempotency-Key'),
   )
   assert.equal(list.length, posts.length, 'a POST has come or gone: add it here')
 
@@ -120,6 +124,17 @@ test('every POST of the API repeated with its key is answered as the first time 
     assertRefused(await server.post(path, { ...params, FriendlyName: 'other' }, headers), 422, 20422)
     assert.deepEqual(await counts(), before, path)
   }
+})
+
+test('of an account that is made again with the key there is one, and its token is shown once', async () => {
+  const server = await shared()
+  const browser = await signedIn(server)
+  const create = (key: string) =>
+    browser.post('/maskline/v1/Accounts', { FriendlyName: 'once' }, { 'Idempotency-Key': key })
+  const [first, second, other] = [await create('one'), await create('one'), await create('another')]
+  assert.match(first.body.auth_token, /^[0-9a-f]{32}$/)
+  assert.deepEqual(second.body, { ...first.body, auth_token: null })
+  assert.notEqual(other.body.sid, first.body.sid, 'control')
 })
 
 test('a message sent with a key reaches the phone once', async () => {
