@@ -142,8 +142,8 @@ const MOVING = [
   ...['events', 'callbacks', 'callback_attempts', 'callback_endpoints'],
   ...['audit_pending', 'audit_entries', 'audit_ends', 'key_uses'],
 ]
-/** What carriers report on, and are asked to delete, at any time. */
-const COUNTED = ['interactions', 'recordings']
+/** What carriers report on, and are asked to delete, at any time; and sessions of users, which say when they were last used. */
+const COUNTED = ['interactions', 'recordings', 'user_sessions']
 
 /** A digest of every table; of what is counted, how many there are, and how many deeds are on record. */
 export async function hashOf(server: TestServer): Promise<Record<string, string>> {

@@ -1,7 +1,8 @@
 import { revokeApiKey } from '../../src/core/api-keys.ts'
 import { CATALOGUE } from '../../src/core/errors.ts'
-import type { Scope } from '../../src/core/scopes.ts'
+import { covers, type Scope, scopesOfRole } from '../../src/core/scopes.ts'
 import { allBut, askedBy, askedByKey } from './callers.ts'
+import { signedIn } from './console.ts'
 import { type ApiOperation, collectionsOf, fillPath, hashOf, makeTree, operationsOf, type Tree } from './hostile.ts'
 import { rows, withoutSweeper } from './proxy-api.ts'
 import { makeAccount, type TestServer } from './server.ts'
@@ -141,16 +142,19 @@ const through = (
 const naming = (operations: ApiOperation[], ...collections: string[]) =>
   operations.filter(({ template }) => collectionsOf(template).some((one) => collections.includes(one)))
 
-/** By token and by key, of what is another's; and of what is one's own behind what is another's, and the other way round. */
+/** By token, by key and by a user of the console, of what is another's; and of what is one's own behind what is another's, and the other way round. */
 async function anotherAccount(server: TestServer, operations: ApiOperation[]): Promise<Question[]> {
   const account = await makeAccount(server.store)
   const [mine, theirs] = [await makeTree(server), await makeTree(server, { account })]
   const main = await askedByKey(server, { type: 'main' })
+  const user = await signedIn(server, { account_sid: server.account.sid })
   const those = operations.filter(({ template }) => collectionsOf(template).length > 0)
+  const forUsers = those.filter(({ scopes }) => covers(scopesOfRole(user.user), new Set(scopes)))
   const mixed = Object.entries(theirs.sids).flatMap(([collection, sid]) =>
     through(naming(those, collection), { sids: { ...mine.sids, [collection]: sid } }, server),
   )
-  return [...through(those, theirs, server), ...through(those, theirs, main), ...mixed]
+  const whole = [...through(those, theirs, server), ...through(those, theirs, main), ...through(forUsers, theirs, user)]
+  return [...whole, ...mixed]
 }
 
 async function anotherParent(server: TestServer, operations: ApiOperation[]): Promise<Question[]> {
