@@ -46,7 +46,7 @@ function attachTap(server: FastifyInstance, { taps, mayDial, plant }: AnswerTap)
       const isCallers = answer.place === 'answers about the caller’s leg'
       taps.look(
         answer.place,
-        `${reply.statusCode} ${JSON.stringify(reply.getHeaders())} ${text}`,
+        `${reply.statusCode} ${JSON.stringify(reply.getHeaders())} ${path === OWN_LIST ? text.replace(SENDER, '') : text}`,
         isCallers ? mayDial(asked?.get('From') ?? '') : [],
       )
     }
@@ -56,6 +56,10 @@ function attachTap(server: FastifyInstance, { taps, mayDial, plant }: AnswerTap)
 
 const formOf = ({ body }: FastifyRequest) => new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
 
+/** The one list that tells who wrote or called, to whom may see people; nothing else in it may name them. */
+const OWN_LIST = '/maskline/v1/Interactions'
+const SENDER = /"sender":"[^"]*",/g
+
 /** What a customer is told of a session's own people is theirs to know; the rest nobody may be named in. */
 function placeOf({ path, status, asked }: SentAnswer): Place | undefined {
   if (status >= 400) return 'errors'
@@ -64,8 +68,7 @@ function placeOf({ path, status, asked }: SentAnswer): Place | undefined {
     return isCallers ? 'answers about the caller’s leg' : 'answers about the partner’s leg'
   }
   if (path.includes('/Recordings')) return 'recordings'
-  // Ours at /maskline/v1/Interactions name the sender, to callers who may see people.
-  if (path.startsWith('/v1/') && path.endsWith('/Interactions')) return 'interactions'
+  if (path.endsWith('/Interactions')) return 'interactions'
   if (path.endsWith('/Events')) return 'events'
   return undefined
 }
