@@ -12,19 +12,27 @@ import { createDatabase } from './support/database.ts'
 
 const SHAPE: Shape = { sessions: 300, interactions: 300, pool: 9, seed: 5 }
 
-test('a message leaves the indexes of sessions alone, and control: not where one holds its time', async (t) => {
-  const database_url = await createDatabase(t)
-  await fillDatabase(database_url, SHAPE, () => undefined)
-  await withStore(database_url, async (store) => {
-    const { changed, apart } = await changes(store)
-    // Whatever else looks at the database meanwhile keeps old rows in their pages for a moment.
-    assert.ok(changed === 300 && apart <= 30, `${apart} of ${changed} sessions changed their indexes`)
+/** Whoever has a transaction open, in any database of the server, keeps old rows in their pages; then it is looked at again. */
+const TRIES = 5
 
-    await store.pool.query('create index by_last on sessions (date_last_interaction)')
-    assert.deepEqual(await changes(store), { changed: 300, apart: 300 })
-    await store.pool.query('drop index by_last')
-  })
+test('a message leaves the indexes of sessions alone, and control: not where one holds its time', async (t) => {
+  for (let tries = 1; ; tries++) {
+    const database_url = await createDatabase(t)
+    await fillDatabase(database_url, SHAPE, () => undefined)
+    const apart = await withStore(database_url, changedApart)
+    if (apart <= 30) return
+    assert.ok(tries < TRIES, `${apart} of 300 sessions changed their indexes`)
+  }
 })
+
+async function changedApart(store: Store): Promise<number> {
+  const { changed, apart } = await changes(store)
+  assert.equal(changed, 300)
+
+  await store.pool.query('create index by_last on sessions (date_last_interaction)')
+  assert.deepEqual(await changes(store), { changed: 300, apart: 300 })
+  return apart
+}
 
 /** Lets somebody text in every session: how many of their rows were changed, and of how many the indexes too. */
 async function changes(store: Store) {
