@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openConsole } from './support/console-page.ts'
-import { converse, newPerson } from './support/conversation.ts'
+import { converse, newPerson, settled } from './support/conversation.ts'
 import { makeService, serverForFile } from './support/proxy-api.ts'
 import { startReceiver } from './support/receiver.ts'
 import { eventually, type TestServer } from './support/server.ts'
@@ -19,9 +19,12 @@ async function deafApplication(t: Parameters<typeof startReceiver>[0], server: T
   await server.text(alice.identifier, alice.proxy, 'On my way')
   const listed = async (status: string) => {
     const { body } = await server.get(`/maskline/v1/Callbacks?ServiceSid=${service.sid}&Status=${status}`)
-    return body.callbacks as { sid: string }[]
+    return body.callbacks as { sid: string; outbound_resource_status: string }[]
   }
-  await eventually(async () => (await listed('failed')).length >= 3, 'its callbacks have failed', 30_000)
+  const isLast = ({ outbound_resource_status }: { outbound_resource_status: string }) =>
+    outbound_resource_status === 'delivered'
+  await eventually(async () => (await listed('failed')).some(isLast), 'its callbacks have failed')
+  await settled(server, service)
   return { service, application, alice, listed, mend: () => (isDeaf = false) }
 }
 
