@@ -26,6 +26,8 @@ export type WorkerOptions<Job> = {
 const POLL_MS = 250
 const BETWEEN_CLAIMS_MS = 10
 const AFTER_ERROR_MS = 1000
+/** What was found out is believed for so many times as long as that took, so that others wait for next to nothing. */
+const BELIEVED_TIMES = 10
 
 export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const { name, concurrency, queues, isPatient = false, claim, work, log } = options
@@ -34,7 +36,10 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const alarm = createAlarm()
   let stopping = false
   let wantsRoom = false
-  /** The full queues beside which nothing else was due, and until when that is believed: to find it out reads all that is due. */
+  /**
+   * The full queues beside which nothing else was due, and until when that is believed: to find it out reads all that is due,
+   * and takes the longer the more that is.
+   */
   let nothingBut = { queues: '', until: 0 }
 
   const start = (job: Job) => {
@@ -60,8 +65,10 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
     // What comes free during the claim is not known to it.
     wantsRoom = true
     if (names && names === nothingBut.queues && performance.now() < nothingBut.until) return { many: 0, isAll: true }
+    const began = performance.now()
     const jobs = room > 0 ? await claim(room, full) : []
-    nothingBut = { queues: room > 0 && jobs.length === 0 ? names : '', until: performance.now() + POLL_MS }
+    const believed_ms = Math.min(POLL_MS, BELIEVED_TIMES * (performance.now() - began))
+    nothingBut = { queues: room > 0 && jobs.length === 0 ? names : '', until: performance.now() + believed_ms }
     jobs.forEach(start)
     wantsRoom = jobs.length === room || full.length > 0
     return { many: jobs.length, isAll: jobs.length < room }
