@@ -26,7 +26,6 @@ export type WorkerOptions<Job> = {
 const POLL_MS = 250
 const BETWEEN_CLAIMS_MS = 10
 const AFTER_ERROR_MS = 1000
-/** What was found out is believed for so many times as long as that took, so that others wait for next to nothing. */
 const BELIEVED_TIMES = 10
 
 export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
@@ -36,11 +35,7 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const alarm = createAlarm()
   let stopping = false
   let wantsRoom = false
-  /**
-   * The full queues beside which nothing else was due, and until when that is believed: to find it out reads all that is due,
-   * and takes the longer the more that is.
-   */
-  let nothingBut = { queues: '', until: 0 }
+  const nothingBeside = createBelief()
 
   const start = (job: Job) => {
     const queue = queues?.of(job) ?? ''
@@ -61,14 +56,12 @@ export function startWorker<Job>(options: WorkerOptions<Job>): Worker {
   const claimSome = async (): Promise<{ many: number; isAll: boolean }> => {
     const room = Math.min(MOST_CLAIMED, concurrency - running.size)
     const full = queues ? underWay.from(queues.most) : []
-    const names = full.join(' ')
     // What comes free during the claim is not known to it.
     wantsRoom = true
-    if (names && names === nothingBut.queues && performance.now() < nothingBut.until) return { many: 0, isAll: true }
+    if (nothingBeside.holds(full)) return { many: 0, isAll: true }
     const began = performance.now()
     const jobs = room > 0 ? await claim(room, full) : []
-    const believed_ms = Math.min(POLL_MS, BELIEVED_TIMES * (performance.now() - began))
-    nothingBut = { queues: room > 0 && jobs.length === 0 ? names : '', until: performance.now() + believed_ms }
+    nothingBeside.found(room > 0 && jobs.length === 0 ? full : [], performance.now() - began)
     jobs.forEach(start)
     wantsRoom = jobs.length === room || full.length > 0
     return { many: jobs.length, isAll: jobs.length < room }
@@ -115,6 +108,21 @@ function createTally() {
     },
     /** The names of which there are so many or more. */
     from: (least: number) => [...counts].filter(([, many]) => many >= least).map(([name]) => name),
+  }
+}
+
+/**
+ * That beside full queues nothing else is due. To find it out reads all that is due, and takes the longer the more that is; so
+ * it is believed for some times as long.
+ */
+function createBelief() {
+  let believed = { queues: '', until: 0 }
+  return {
+    holds: (full: string[]) =>
+      full.length > 0 && full.join(' ') === believed.queues && performance.now() < believed.until,
+    found(full: string[], took_ms: number) {
+      believed = { queues: full.join(' '), until: performance.now() + Math.min(POLL_MS, BELIEVED_TIMES * took_ms) }
+    },
   }
 }
 
